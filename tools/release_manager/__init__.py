@@ -1,0 +1,1 @@
+"""Installs, upgrades, repairs and removes Aware's tenants, one Helm release each."""

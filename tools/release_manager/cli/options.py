@@ -1,0 +1,180 @@
+"""Options that many commands share, and what they become."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from ..errors import InvalidInputError
+from ..tenant import validate_slug
+
+if TYPE_CHECKING:
+    from ..settings import Settings
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+_CONNECTION = (
+    *("settings_file", "namespace", "domain", "registry"),
+    *("chart", "kubeconfig", "context", "helm"),
+)
+
+
+class Duration(click.ParamType[float]):
+    """A duration in Go's notation, such as 90s, 5m or 1h30m; gives seconds."""
+
+    name = "duration"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Parse the text."""
+        if isinstance(value, float):
+            return value
+        match = _DURATION.fullmatch(str(value))
+        if match is None or not any(match.groups()):
+            self.fail(f"{value!r} is no duration: write 90s, 5m or 1h30m", param, ctx)
+        hours, minutes, seconds = (int(part or 0) for part in match.groups())
+        return timedelta(hours=hours, minutes=minutes, seconds=seconds).total_seconds()
+
+
+class Slug(click.ParamType[str]):
+    """A tenant's slug."""
+
+    name = "slug"
+
+    def convert(
+        self,
+        value: Any,
+        param: click.Parameter | None,  # noqa: ARG002
+        ctx: click.Context | None,  # noqa: ARG002
+    ) -> str:
+        """Validate the text. Raises InvalidSlugError."""
+        return validate_slug(str(value))
+
+
+def _compose(*decorators: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    def decorate(command: Command) -> Command:
+        for decorator in reversed(decorators):
+            command = decorator(command)
+        return command
+
+    return decorate
+
+
+slug_argument = click.argument("slug", type=Slug(), metavar="SLUG")
+
+settings_options = _compose(
+    click.option("-n", "--namespace", help="Namespace of all tenants  [default: aware]"),
+    click.option(
+        "--settings",
+        "settings_file",
+        type=click.Path(path_type=Path),
+        help="Fleet file  [default: fleet.yaml here, if there is one]",
+    ),
+    click.option("--domain", help="Domain below which tenants have their hosts"),
+    click.option("--registry", help="Registry of the images"),
+    click.option(
+        "--chart",
+        help="Chart: folder, package or oci://...:version  "
+        "[default: the one that comes with this program]",
+    ),
+    click.option("--kubeconfig", help="Kubeconfig  [default: KUBECONFIG, ~/.kube/config]"),
+    click.option("--context", help="Context of the kubeconfig"),
+    click.option("--helm", help="Program to run as helm  [default: helm on PATH]"),
+)
+
+output_option = click.option(
+    "-o",
+    "--output",
+    "form",
+    type=click.Choice(["table", "json", "yaml"]),
+    default="table",
+    show_default=True,
+    help="How to print the data",
+)
+
+values_options = _compose(
+    click.option(
+        "-f",
+        "--values",
+        "files",
+        type=click.Path(path_type=Path),
+        multiple=True,
+        help="Values file of this tenant; may be repeated, later ones win",
+    ),
+    click.option(
+        "--set",
+        "assignments",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="One value of this tenant, in Helm's syntax; wins over files",
+    ),
+    click.option("--profile", help="Profile of the chart, such as openclaw"),
+)
+
+timeout_option = click.option(
+    "--timeout",
+    type=Duration(),
+    default="5m",
+    show_default=True,
+    help="How long to wait for the pods",
+)
+
+wait_options = _compose(
+    timeout_option,
+    click.option(
+        "--wait/--no-wait",
+        "is_waiting",
+        default=True,
+        help="Wait until the tenant is ready  [default: wait]",
+    ),
+)
+
+dry_run_option = click.option("--dry-run", is_flag=True, help="Print the plan and change nothing")
+
+yes_option = click.option("--yes", is_flag=True, help="Do not ask")
+
+
+def build_settings(options: dict[str, Any], **flags: str | None) -> Settings:
+    """Take the shared settings' options out of ``options`` and join them with all sources."""
+    from ..settings import read_settings
+    from ..wiring import complete_settings
+
+    given = {name: options.pop(name) for name in _CONNECTION}
+    fleet_file = given.pop("settings_file")
+    settings = read_settings({**given, **flags}, os.environ, fleet_file=fleet_file)
+    return complete_settings(settings)
+
+
+def read_overrides(slug: str, files: tuple[Path, ...], assignments: tuple[str, ...]) -> Any:
+    """Return a tenant's own values from ``-f`` and ``--set``."""
+    from ..values import (
+        load_values_file,
+        merge_values,
+        parse_assignments,
+        reject_record_key,
+    )
+
+    layers = [(str(path), load_values_file(path)) for path in files]
+    layers.append(("--set", parse_assignments(assignments)))
+    reject_record_key(layers, tenant=slug)
+    return merge_values(*(layer for _, layer in layers))
+
+
+def confirm(question: str, *, is_confirmed: bool) -> None:
+    """Ask on a terminal; elsewhere ``--yes`` must have been given."""
+    if is_confirmed:
+        return
+    if not sys.stdin.isatty():
+        raise InvalidInputError(
+            f"field --yes: nobody can be asked here: {question}", remedy="Add --yes to do it"
+        )
+    click.confirm(question, abort=True, err=True)

@@ -1,0 +1,134 @@
+"""The only place that prints. Data goes to stdout; progress, logs and errors to stderr."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Any
+
+from ..errors import ReleaseManagerError
+from ..ports import Progress
+
+_STATE_COLORS = {
+    "running": "green",
+    "stopped": "dim",
+    "progressing": "cyan",
+    "busy": "cyan",
+    "degraded": "yellow",
+    "failed": "red",
+    "stuck": "red",
+    "ok": "green",
+    "missing": "red",
+}
+
+
+def to_plain(value: Any) -> Any:
+    """Return our frozen types as JSON-like data with camelCase keys and UTC timestamps.
+
+    ``is_`` and ``has_`` are dropped from names: ``is_up_to_date`` becomes ``upToDate``.
+    """
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        names = [item.name for item in dataclasses.fields(value)]
+        return {to_camel_case(name): to_plain(getattr(value, name)) for name in names}
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    if isinstance(value, Mapping):
+        return {key: to_plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_plain(item) for item in value]
+    return value
+
+
+def to_camel_case(name: str) -> str:
+    """Return ``ready_replicas`` as ``readyReplicas``."""
+    head, *rest = re.sub(r"^(is|has)_", "", name).split("_")
+    return head + "".join(part.capitalize() for part in rest)
+
+
+def print_data(data: Any, form: str) -> None:
+    """Print JSON-like data as ``json`` or ``yaml``."""
+    if form == "json":
+        print(json.dumps(data, indent=2, ensure_ascii=False))
+    else:
+        import yaml
+
+        print(yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=1000), end="")
+
+
+def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print aligned columns, with colors for states on a terminal."""
+    cells = [[*headings], *([*map(_one_line, row)] for row in rows)]
+    widths = [max(len(row[index]) for row in cells) for index in range(len(headings))]
+    for number, row in enumerate(cells):
+        padded = [text.ljust(width) for text, width in zip(row, widths, strict=True)]
+        padded[-1] = row[-1]
+        if number and sys.stdout.isatty():
+            padded = [_paint(text) for text in padded]
+        print("   ".join(padded).rstrip())
+
+
+def _one_line(text: str) -> str:
+    return " ".join(str(text).split())
+
+
+_ANSI = {"green": "32", "dim": "2", "cyan": "36", "yellow": "33", "red": "31"}
+
+
+def _paint(text: str) -> str:
+    color = _STATE_COLORS.get(text.strip())
+    return f"\x1b[{_ANSI[color]}m{text}\x1b[0m" if color else text
+
+
+def print_fields(fields: Sequence[tuple[str, str]]) -> None:
+    """Print names and values, aligned."""
+    width = max(len(name) for name, _ in fields) + 1
+    for name, value in fields:
+        text = _paint(value) if sys.stdout.isatty() else value
+        print(f"{f'{name}:':<{width}}  {text}".rstrip())
+
+
+def print_text(text: str) -> None:
+    """Print text as it is, with one newline at its end."""
+    print(text.rstrip("\n"))
+
+
+def print_error(error: ReleaseManagerError | str) -> None:
+    """Print one paragraph on stderr."""
+    print(f"Error: {error}", file=sys.stderr)
+
+
+@contextmanager
+def report_progress(subject: str) -> Iterator[Progress]:
+    """Give a function that tells what goes on: a live line on a terminal, else plain lines."""
+    if not sys.stderr.isatty():
+        yield lambda text: print(f"{subject}: {text}", file=sys.stderr, flush=True)
+        return
+    from rich.console import Console
+    from rich.markup import escape
+
+    console = Console(stderr=True, highlight=False)
+    with console.status(f"[bold]{escape(subject)}[/]") as status:
+
+        def report(text: str) -> None:
+            if not text.startswith("waiting"):
+                console.print(f"[bold]{escape(subject)}[/]: {escape(text)}", soft_wrap=True)
+            status.update(f"[bold]{escape(subject)}[/]: {escape(text)}")
+
+        yield report
+
+
+def format_age(moment: datetime, now: datetime) -> str:
+    """Return how long ago something was, such as ``3m`` or ``5d``."""
+    seconds = max(0, int((now - moment).total_seconds()))
+    for unit, length in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= length:
+            return f"{seconds // length}{unit}"
+    return f"{seconds}s"

@@ -1,0 +1,135 @@
+"""Charts from folders, packages and OCI registries."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pathspec
+import yaml
+from pyhelm3.errors import Error as PyhelmError
+
+from ..chart import DEFAULT_PROFILE, Chart, build_files_digest
+from ..errors import ChartNotFoundError, HelmUnusableError
+from .helm import HelmCommand, classify_error
+
+Files = dict[str, bytes]
+
+# What Helm leaves out even without a .helmignore.
+_ALWAYS_IGNORED = ["templates/.?*"]
+_MAX_PACKAGE_BYTES = 20_000_000
+
+
+class ChartSources:
+    """Port ``Charts``. Packages from registries are kept in ``cache``."""
+
+    def __init__(self, command: HelmCommand | None, cache: Path) -> None:
+        self._command = command
+        self._cache = cache
+
+    def load(self, reference: str) -> Chart:
+        """Read a folder, a package or an ``oci://`` reference. Raises ChartNotFoundError."""
+        path = self._pull(reference) if reference.startswith("oci://") else Path(reference)
+        try:
+            files = _read_folder(path) if path.is_dir() else _read_package(path)
+            return _build_chart(files, str(path))
+        except (OSError, tarfile.TarError, yaml.YAMLError, ValueError, KeyError) as exc:
+            why = getattr(exc, "strerror", None) or str(exc) or type(exc).__name__
+            raise ChartNotFoundError(
+                f"field chart: {reference} is no chart: {why}",
+                remedy="Name a chart folder, a .tgz package or an oci:// reference",
+            ) from exc
+
+    def _pull(self, reference: str) -> Path:
+        if self._command is None:
+            raise HelmUnusableError(
+                "field chart: an oci:// chart needs helm", remedy="Install Helm"
+            )
+        url, version = _split_version(reference)
+        name = url.rsplit("/", 1)[-1]
+        package = self._cache / f"{name}-{version}.tgz"
+        # A version in a registry may be replaced; only a digest would be safe to reuse.
+        self._cache.mkdir(parents=True, exist_ok=True)
+        try:
+            asyncio.run(
+                self._command.run(
+                    ["pull", url, "--version", version, "--destination", str(self._cache)]
+                )
+            )
+        except PyhelmError as exc:
+            error = classify_error(exc.stderr.decode("utf-8", "replace"), "")
+            raise ChartNotFoundError(
+                f"field chart: {reference} cannot be pulled: {error.problem}",
+                remedy="Check the reference, and 'helm registry login'",
+            ) from exc
+        return package
+
+
+def _split_version(reference: str) -> tuple[str, str]:
+    url, colon, version = reference.removeprefix("oci://").rpartition(":")
+    if not colon or "/" in version:
+        raise ChartNotFoundError(
+            f"field chart: {reference} names no version",
+            remedy="Write oci://registry/path/aware-tenant:0.1.0",
+        )
+    return f"oci://{url}", version
+
+
+def _read_folder(folder: Path) -> Files:
+    ignored = _read_ignored(folder)
+    files: Files = {}
+    for root, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            path = Path(root, name)
+            relative = path.relative_to(folder).as_posix()
+            if not ignored.match_file(relative):
+                files[relative] = path.read_bytes()
+    return files
+
+
+def _read_ignored(folder: Path) -> pathspec.PathSpec[Any]:
+    path = folder / ".helmignore"
+    lines = path.read_text().splitlines() if path.is_file() else []
+    return pathspec.PathSpec.from_lines("gitignore", [*lines, *_ALWAYS_IGNORED])
+
+
+def _read_package(path: Path) -> Files:
+    if path.stat().st_size > _MAX_PACKAGE_BYTES:
+        raise ValueError("the package is too large")
+    files: Files = {}
+    with tarfile.open(path, "r:gz") as package:
+        for member in package:
+            content = package.extractfile(member) if member.isfile() else None
+            if content is not None:
+                files[member.name.partition("/")[2]] = content.read()
+    return files
+
+
+def _build_chart(files: Mapping[str, bytes], reference: str) -> Chart:
+    if "Chart.yaml" not in files:
+        raise ValueError("it has no Chart.yaml")
+    metadata = yaml.safe_load(files["Chart.yaml"])
+    return Chart(
+        name=metadata["name"],
+        version=str(metadata["version"]),
+        reference=reference,
+        digest=build_files_digest(files, metadata),
+        default_values=yaml.safe_load(files.get("values.yaml", b"")) or {},
+        schema=json.loads(files.get("values.schema.json", b"{}")),
+        profiles=_read_profiles(files),
+    )
+
+
+def _read_profiles(files: Mapping[str, bytes]) -> dict[str, dict[str, Any]]:
+    profiles: dict[str, dict[str, Any]] = {DEFAULT_PROFILE: {}}
+    for name, content in files.items():
+        folder, _, file = name.rpartition("/")
+        if folder == "profiles" and file.endswith(".yaml"):
+            profiles[file.removesuffix(".yaml")] = yaml.safe_load(content) or {}
+    return profiles

@@ -1,0 +1,182 @@
+"""Deployments, pods, events, logs and volumes of one namespace."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+
+from ..errors import ForbiddenError, NamespaceNotFoundError
+from ..tenant import LABEL_DOMAIN, Container, Event, Pod, Target, Workload
+from .kubernetes_api import Json, KubernetesApi, parse_time
+
+_TENANTS = "app=tenant"
+_MAX_LOG_LINE = 200
+
+
+class KubernetesCluster:
+    """Port ``Cluster``."""
+
+    def __init__(self, api: KubernetesApi, namespace: str) -> None:
+        self._api = api
+        self._namespace = namespace
+        self._core = f"/api/v1/namespaces/{namespace}"
+        self._deployments = f"/apis/apps/v1/namespaces/{namespace}/deployments"
+
+    def require_namespace(self) -> None:
+        """Raise NamespaceNotFoundError when the namespace does not exist."""
+        try:
+            namespace = self._api.find(self._core)
+        except ForbiddenError:
+            # A namespaced Role cannot grant this; later requests will tell.
+            return
+        if namespace is None:
+            raise NamespaceNotFoundError(
+                f"field namespace: there is no namespace {self._namespace!r}",
+                remedy=f"Create it with 'kubectl create namespace {self._namespace}', or name "
+                "another with --namespace",
+            )
+
+    def now(self) -> datetime:
+        """Return the time by the API server's clock."""
+        return self._api.now()
+
+    def list_workloads(self) -> Sequence[Workload]:
+        """Return the Deployments of all tenants."""
+        answer = self._api.get(self._deployments, labelSelector=_TENANTS)
+        return [_parse_workload(item) for item in answer["items"] or ()]
+
+    def read_workload(self, slug: str) -> Workload | None:
+        """Return a tenant's Deployment, or None."""
+        deployment = self._api.find(f"{self._deployments}/{Target(slug).release}")
+        return _parse_workload(deployment) if deployment is not None else None
+
+    def list_pods(self, slug: str | None = None) -> dict[str, Sequence[Pod]]:
+        """Return the pods of one tenant or of all, by slug, oldest first."""
+        selector = _TENANTS if slug is None else f"{_TENANTS},tenant={slug}"
+        answer = self._api.get(f"{self._core}/pods", labelSelector=selector)
+        pods: dict[str, list[Pod]] = {}
+        for item in answer["items"] or ():
+            pods.setdefault(item["metadata"]["labels"].get("tenant", ""), []).append(
+                _parse_pod(item)
+            )
+        return {
+            tenant: sorted(found, key=lambda pod: pod.created_at) for tenant, found in pods.items()
+        }
+
+    def list_events(self, slug: str) -> Sequence[Event]:
+        """Return the events about a tenant's objects, oldest first."""
+        release = Target(slug).release
+        answer = self._api.get(f"{self._core}/events")
+        events = [_parse_event(item) for item in answer["items"] or ()]
+        about = [event for event in events if _is_about(event.name, release)]
+        return sorted(about, key=lambda event: event.at)
+
+    def read_log_tail(self, pod: Pod, *, is_previous: bool, lines: int) -> Sequence[str]:
+        """Return the last log lines of a pod's gateway; empty when there are none."""
+        try:
+            text = self._api.get_text(
+                f"{self._core}/pods/{pod.name}/log",
+                container="gateway",
+                tailLines=lines,
+                previous=str(is_previous).lower(),
+            )
+        except Exception:
+            return ()
+        return [line.strip()[:_MAX_LOG_LINE] for line in text.splitlines() if line.strip()]
+
+    def has_volume(self, slug: str) -> bool:
+        """Return whether the tenant's PersistentVolumeClaim exists."""
+        return self._api.find(self._volume_path(slug)) is not None
+
+    def delete_volume(self, slug: str) -> bool:
+        """Delete a tenant's PersistentVolumeClaim; False when there was none."""
+        return self._api.delete(self._volume_path(slug))
+
+    def _volume_path(self, slug: str) -> str:
+        return f"{self._core}/persistentvolumeclaims/{Target(slug).volume_claim}"
+
+
+def _is_about(name: str, release: str) -> bool:
+    # The release's own objects, its ReplicaSets and their pods; not those of tenant-acme-two.
+    return (
+        re.fullmatch(rf"{re.escape(release)}(-data|(-[a-z0-9]{{6,10}})(-[a-z0-9]{{5}})?)?", name)
+        is not None
+    )
+
+
+def _parse_workload(item: Json) -> Workload:
+    metadata, spec, status = item["metadata"], item["spec"], item.get("status", {})
+    annotations = metadata.get("annotations", {})
+    conditions = {entry["type"]: entry for entry in status.get("conditions", ())}
+    spec_replicas = spec.get("replicas", 1)
+    progressing = conditions.get("Progressing", {})
+    container = spec["template"]["spec"]["containers"][0]
+    return Workload(
+        slug=metadata.get("labels", {}).get("tenant", ""),
+        wanted_replicas=int(annotations.get(f"{LABEL_DOMAIN}/replicas", spec_replicas)),
+        spec_replicas=spec_replicas,
+        ready_replicas=status.get("readyReplicas", 0),
+        updated_replicas=status.get("updatedReplicas", 0),
+        existing_replicas=status.get("replicas", 0),
+        is_observed=status.get("observedGeneration", 0) >= metadata.get("generation", 0),
+        image=container["image"],
+        host=annotations.get(f"{LABEL_DOMAIN}/host", ""),
+        chart=metadata.get("labels", {}).get("helm.sh/chart", ""),
+        progress_reason=progressing.get("reason", ""),
+        failure_message=conditions.get("ReplicaFailure", {}).get("message", ""),
+        resources=container.get("resources", {}),
+    )
+
+
+def _parse_pod(item: Json) -> Pod:
+    metadata, spec, status = item["metadata"], item["spec"], item.get("status", {})
+    conditions = {entry["type"]: entry for entry in status.get("conditions", ())}
+    scheduled = conditions.get("PodScheduled", {})
+    limits = {
+        container["name"]: container.get("resources", {}).get("limits", {}).get("memory", "")
+        for container in spec["containers"]
+    }
+    return Pod(
+        name=metadata["name"],
+        phase=status.get("phase", "Unknown"),
+        node=spec.get("nodeName", ""),
+        is_ready=conditions.get("Ready", {}).get("status") == "True",
+        is_deleting="deletionTimestamp" in metadata,
+        created_at=parse_time(metadata["creationTimestamp"]),
+        scheduling_message=(
+            scheduled.get("message", "") if scheduled.get("reason") == "Unschedulable" else ""
+        ),
+        containers=tuple(
+            _parse_container(entry, limits) for entry in status.get("containerStatuses", ())
+        ),
+    )
+
+
+def _parse_container(entry: Json, limits: dict[str, str]) -> Container:
+    state = entry.get("state", {})
+    waiting = state.get("waiting") or {}
+    ended = state.get("terminated") or entry.get("lastState", {}).get("terminated") or {}
+    return Container(
+        name=entry["name"],
+        image=entry.get("image", ""),
+        is_ready=entry.get("ready", False),
+        restarts=entry.get("restartCount", 0),
+        waiting_reason=waiting.get("reason", ""),
+        waiting_message=waiting.get("message", ""),
+        exit_code=ended.get("exitCode"),
+        exit_reason=ended.get("reason", ""),
+        memory_limit=limits.get(entry["name"], ""),
+    )
+
+
+def _parse_event(item: Json) -> Event:
+    about = item["involvedObject"]
+    return Event(
+        at=parse_time(item.get("lastTimestamp") or item.get("eventTime")),
+        kind=about.get("kind", ""),
+        name=about.get("name", ""),
+        reason=item.get("reason", ""),
+        message=item.get("message", ""),
+        is_warning=item.get("type") == "Warning",
+    )

@@ -1,0 +1,237 @@
+"""The Kubernetes API as plain JSON, over the official client's configuration and TLS.
+
+The official client's models are not used: parsing a thousand Deployments into them takes
+longer than fetching them. Every failure becomes one of our own errors here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, NoReturn
+
+import urllib3
+from kubernetes import client, config
+
+from ..errors import ClusterUnreachableError, ForbiddenError, OperationFailedError
+
+Json = dict[str, Any]
+
+METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+_TIMEOUTS_SECONDS = (5, 30)
+_CONNECT_HINT = "Check the cluster and the kubeconfig with 'release-manager doctor'"
+
+
+class ApiStatusError(OperationFailedError):
+    """An answer that is no success and that the caller may expect, such as 404 or 409."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(
+            f"the API server refused with {code}: {message}",
+            remedy="Look again with 'release-manager list-tenants', then try again",
+        )
+        self.code = code
+
+
+class KubernetesApi:
+    """Requests to one API server; safe to share between threads."""
+
+    def __init__(self, api_client: client.ApiClient, *, context: str) -> None:
+        self._client = api_client
+        self.context = context
+        self._clock_offset_seconds = 0.0
+
+    @property
+    def server(self) -> str:
+        """URL of the API server."""
+        return str(self._client.configuration.host)
+
+    def now(self) -> datetime:
+        """Return the time by the API server's clock, as its last answer told it."""
+        return datetime.fromtimestamp(
+            datetime.now(UTC).timestamp() + self.clock_offset_seconds, UTC
+        )
+
+    @property
+    def clock_offset_seconds(self) -> float:
+        """How far the API server's clock is ahead of this machine's; good to a second."""
+        return self._clock_offset_seconds
+
+    def get(self, path: str, *, accept: str = "application/json", **query: str | int) -> Json:
+        """Return one object or list."""
+        return self._request("GET", path, query=query, accept=accept)
+
+    def find(self, path: str, **query: str | int) -> Json | None:
+        """Return one object, or None when there is none."""
+        try:
+            return self._request("GET", path, query=query)
+        except ApiStatusError as exc:
+            if exc.code == HTTPStatus.NOT_FOUND:
+                return None
+            raise
+
+    def get_text(self, path: str, **query: str | int) -> str:
+        """Return an answer that is no JSON, such as a log."""
+        return self._send("GET", path, query=query).decode("utf-8", "replace")
+
+    def create(self, path: str, body: Json) -> Json:
+        """Create an object; raises ApiStatusError 409 when it is there."""
+        return self._request("POST", path, body=body)
+
+    def replace(self, path: str, body: Json) -> Json:
+        """Replace an object; raises ApiStatusError 409 when its resourceVersion moved on."""
+        return self._request("PUT", path, body=body)
+
+    def delete(self, path: str) -> bool:
+        """Delete an object; False when there was none."""
+        try:
+            self._request("DELETE", path)
+        except ApiStatusError as exc:
+            if exc.code == HTTPStatus.NOT_FOUND:
+                return False
+            raise
+        return True
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Json | None = None,
+        query: Mapping[str, str | int] | None = None,
+        accept: str = "application/json",
+    ) -> Json:
+        answer = self._send(method, path, body=body, query=query, accept=accept)
+        content: Json = json.loads(answer)
+        return content
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Json | None = None,
+        query: Mapping[str, str | int] | None = None,
+        accept: str = "application/json",
+    ) -> bytes:
+        headers = {"Accept": accept, "Content-Type": "application/json"}
+        try:
+            response = self._client.call_api(
+                *self._client.param_serialize(
+                    method,
+                    path,
+                    query_params=list((query or {}).items()),
+                    header_params=headers,
+                    body=body,
+                    auth_settings=["BearerToken"],
+                ),
+                _request_timeout=_TIMEOUTS_SECONDS,
+            )
+            content: bytes = response.read()
+        except client.ApiException as exc:
+            _raise_for_status(exc.status or 0, exc.body)
+        except (urllib3.exceptions.HTTPError, OSError) as exc:
+            raise ClusterUnreachableError(
+                f"no answer from the API server {self.server}: {_shorten(exc)}",
+                remedy=_CONNECT_HINT,
+            ) from exc
+        self._read_clock(response.getheader("Date"))
+        if response.status >= HTTPStatus.BAD_REQUEST:
+            _raise_for_status(response.status, content)
+        return content
+
+    def _read_clock(self, date: str | None) -> None:
+        if date:
+            server = parsedate_to_datetime(date)
+            self._clock_offset_seconds = (server - datetime.now(UTC)).total_seconds()
+
+
+def connect(kubeconfig: str, context: str) -> KubernetesApi:
+    """Return the API of a kubeconfig's context; empty texts mean what kubectl would use.
+
+    Raises ClusterUnreachableError when the kubeconfig or the context is missing.
+    """
+    path = kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
+    files = [Path(part).expanduser() for part in path.split(os.pathsep) if part]
+    if not any(file.is_file() for file in files):
+        if not kubeconfig and "KUBERNETES_SERVICE_HOST" in os.environ:
+            return _connect_from_pod()
+        raise ClusterUnreachableError(
+            f"field --kubeconfig: there is no file {path}",
+            remedy="Name one with --kubeconfig or KUBECONFIG",
+        )
+    names = os.pathsep.join(str(file) for file in files)
+    try:
+        contexts, active = config.list_kube_config_contexts(names)
+        chosen = context or (active or {}).get("name", "")
+        known = [item["name"] for item in contexts]
+        if chosen not in known:
+            raise ClusterUnreachableError(
+                f"field --context: {path} has no context {chosen!r}",
+                remedy=f"Choose one of: {', '.join(known) or 'none there'}",
+            )
+        configuration = _new_configuration()
+        config.load_kube_config(names, chosen, configuration, persist_config=False)
+    except (config.ConfigException, OSError, ValueError, TypeError, KeyError) as exc:
+        raise ClusterUnreachableError(
+            f"field --kubeconfig: {path} cannot be used: {_shorten(exc)}",
+            remedy="Name a valid kubeconfig with --kubeconfig or KUBECONFIG",
+        ) from exc
+    return KubernetesApi(client.ApiClient(configuration), context=chosen)
+
+
+def _connect_from_pod() -> KubernetesApi:
+    configuration = _new_configuration()
+    config.load_incluster_config(configuration)
+    return KubernetesApi(client.ApiClient(configuration), context="in-cluster")
+
+
+def _new_configuration() -> client.Configuration:
+    configuration = client.Configuration()
+    configuration.retries = urllib3.Retry(total=2, backoff_factor=0.2)
+    return configuration
+
+
+def _raise_for_status(code: int, body: bytes | str | None) -> NoReturn:
+    message = _read_message(body)
+    if code == HTTPStatus.UNAUTHORIZED:
+        raise ForbiddenError(
+            "the API server does not accept the credentials",
+            remedy="Renew the kubeconfig's token or certificate",
+        )
+    if code == HTTPStatus.FORBIDDEN and "exceeded quota" not in message:
+        raise ForbiddenError(
+            f"the API server forbids it: {message}",
+            remedy="Ask for the missing right, see 'release-manager doctor'",
+        )
+    if code >= HTTPStatus.INTERNAL_SERVER_ERROR or code == HTTPStatus.TOO_MANY_REQUESTS:
+        raise ClusterUnreachableError(
+            f"the API server answered {code}: {message}", remedy="Try again in a moment"
+        )
+    raise ApiStatusError(code, message)
+
+
+def _read_message(body: bytes | str | None) -> str:
+    try:
+        return str(json.loads(body or "{}")["message"])
+    except (ValueError, TypeError, KeyError):
+        return "no message"
+
+
+def parse_time(text: str | None) -> datetime:
+    """Return a Kubernetes timestamp as an aware datetime; the epoch for none."""
+    if not text:
+        return datetime.fromtimestamp(0, UTC)
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+def _shorten(exc: BaseException) -> str:
+    reason = getattr(exc, "reason", None) or exc
+    text = re.sub(r"<[^>]*>:? ?", "", str(reason))
+    return " ".join(text.split())[:300]

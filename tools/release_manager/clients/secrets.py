@@ -1,0 +1,101 @@
+"""The Secrets that hold tenants' tokens."""
+
+from __future__ import annotations
+
+import base64
+from http import HTTPStatus
+
+from ..errors import ChangedMeanwhileError
+from ..ports import TokenSecret
+from ..tenant import LABEL_DOMAIN, Target
+from .kubernetes_api import ApiStatusError, Json, KubernetesApi
+
+_REVISION = f"{LABEL_DOMAIN}/token-revision"
+
+
+class KubernetesSecrets:
+    """Port ``Secrets``."""
+
+    def __init__(self, api: KubernetesApi, namespace: str) -> None:
+        self._api = api
+        self._path = f"/api/v1/namespaces/{namespace}/secrets"
+
+    def read_token(self, slug: str) -> TokenSecret | None:
+        """Return the tenant's token, or None."""
+        secret = self._api.find(f"{self._path}/{Target(slug).token_secret}")
+        if secret is None or "token" not in secret.get("data", {}):
+            return None
+        data, metadata = secret["data"], secret["metadata"]
+        return TokenSecret(
+            token=_decode(data["token"]),
+            previous=_decode(data["previous"]) if "previous" in data else None,
+            revision=int(metadata.get("annotations", {}).get(_REVISION, "1")),
+            resource_version=metadata["resourceVersion"],
+        )
+
+    def create_token(self, slug: str, token: str) -> bool:
+        """Create the Secret; False when there is one already."""
+        secret = TokenSecret(token=token, previous=None, revision=1, resource_version="")
+        try:
+            self._api.create(self._path, _build_secret(slug, secret))
+        except ApiStatusError as exc:
+            if exc.code == HTTPStatus.CONFLICT:
+                return False
+            raise
+        return True
+
+    def update_token(self, slug: str, secret: TokenSecret) -> None:
+        """Replace the Secret's content. Raises ChangedMeanwhileError."""
+        name = Target(slug).token_secret
+        try:
+            self._api.replace(f"{self._path}/{name}", _build_secret(slug, secret))
+        except ApiStatusError as exc:
+            raise ChangedMeanwhileError(
+                f"Secret {name} was changed by somebody else just now",
+                remedy="Run the command again",
+                tenant=slug,
+            ) from exc
+
+    def delete_token(self, slug: str) -> bool:
+        """Delete the Secret; False when there was none."""
+        return self._api.delete(f"{self._path}/{Target(slug).token_secret}")
+
+    def has_secret(self, name: str, key: str) -> bool:
+        """Return whether a Secret of that name has that key."""
+        secret = self._api.find(f"{self._path}/{name}")
+        return secret is not None and key in (secret.get("data") or {})
+
+
+def _build_secret(slug: str, secret: TokenSecret) -> Json:
+    target = Target(slug)
+    data = {"token": _encode(secret.token)}
+    if secret.previous is not None:
+        data["previous"] = _encode(secret.previous)
+    metadata: Json = {
+        "name": target.token_secret,
+        "labels": {
+            "app": "tenant",
+            "tenant": slug,
+            "app.kubernetes.io/name": "aware-tenant",
+            "app.kubernetes.io/instance": target.release,
+            "app.kubernetes.io/managed-by": "release-manager",
+        },
+        "annotations": {_REVISION: str(secret.revision)},
+    }
+    if secret.resource_version:
+        metadata["resourceVersion"] = secret.resource_version
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": "Opaque",
+        "metadata": metadata,
+        "data": data,
+    }
+
+
+def _encode(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def _decode(text: str) -> str:
+    return base64.b64decode(text).decode()

@@ -1,0 +1,169 @@
+"""The fleet in one table: states, reasons and what is not up to date."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from ..chart import Chart
+from ..diagnosis import diagnose
+from ..errors import ChartNotFoundError, ReleaseManagerError
+from ..ports import Ports
+from ..settings import Settings
+from ..state import TenantState, Verdict, determine_state
+from ..tenant import Holder, Pod, ReleaseStatus, Revision, RevisionBody, Workload
+from ..values import build_defaults, build_defaults_digest, find_drift, read_layers
+from .deploy import DRIFTED, format_drift, has_true_labels
+
+_HEALTHY = (TenantState.RUNNING, TenantState.STOPPED, TenantState.BUSY)
+
+
+@dataclass(frozen=True)
+class TenantSummary:
+    """One row of ``list-tenants``.
+
+    is_up_to_date: chart, profile and fleet defaults are the current ones and nothing was
+    set by hand; None when the current chart cannot be read.
+    """
+
+    slug: str
+    state: TenantState
+    reason: str
+    revision: int
+    chart: str
+    image: str
+    replicas: int
+    ready_replicas: int
+    host: str
+    is_up_to_date: bool | None
+    updated_at: datetime
+
+
+def list_tenants(ports: Ports, settings: Settings) -> list[TenantSummary]:
+    """Return every tenant, by slug.
+
+    Costs one metadata-only LIST of release Secrets and one LIST of Deployments; pods,
+    Leases and single bodies are read only where something is wrong.
+    """
+    ports.cluster.require_namespace()
+    revisions = [item for item in ports.releases.list_latest() if _exists(item)]
+    workloads = {item.slug: item for item in ports.cluster.list_workloads()}
+    is_in_progress = any(item.status.is_in_progress for item in revisions)
+    alive = ports.liveness.list_alive() if is_in_progress else {}
+    now = ports.cluster.now()
+    verdicts = {
+        item.slug: determine_state(item, workloads.get(item.slug), alive=alive, now=now)
+        for item in revisions
+    }
+    if any(verdict.state not in _HEALTHY for verdict in verdicts.values()):
+        pods = ports.cluster.list_pods()
+        verdicts |= {
+            item.slug: _explain(item, workloads.get(item.slug), pods, alive, now)
+            for item in revisions
+            if verdicts[item.slug].state not in _HEALTHY
+        }
+    freshness = Freshness(ports, settings)
+    return [
+        _summarise(item, workloads.get(item.slug), verdicts[item.slug], freshness)
+        for item in revisions
+    ]
+
+
+def _exists(revision: Revision) -> bool:
+    return revision.status is not ReleaseStatus.UNINSTALLED
+
+
+def _explain(
+    revision: Revision,
+    workload: Workload | None,
+    pods: Mapping[str, Sequence[Pod]],
+    alive: Mapping[str, Holder],
+    now: datetime,
+) -> Verdict:
+    cause = diagnose(workload, pods.get(revision.slug, ()))
+    return determine_state(revision, workload, alive=alive, now=now, diagnosis=cause)
+
+
+class Freshness:
+    """Compares revisions with the chart and the defaults that an upgrade would use now."""
+
+    def __init__(self, ports: Ports, settings: Settings) -> None:
+        self._ports = ports
+        self._settings = settings
+        self._digests: dict[str, str | None] = {}
+        self._chart = _load_or_none(ports, settings)
+
+    def compare(self, revision: Revision) -> tuple[bool | None, str]:
+        """Return whether the revision is up to date, and what was set by hand."""
+        labels = revision.labels
+        if has_true_labels(revision, None) and labels and labels.defaults_digest != DRIFTED:
+            return self._is_current(labels.profile, labels.defaults_digest), ""
+        body = self._ports.releases.read_body(revision)
+        drift = describe_drift(body)
+        if drift or labels is None or not has_true_labels(revision, body):
+            return (False if self._chart else None), drift or "changed by hand-run helm"
+        return self._is_current(labels.profile, labels.defaults_digest), ""
+
+    def _is_current(self, profile: str, digest: str) -> bool | None:
+        if self._chart is None:
+            return None
+        if profile not in self._digests:
+            self._digests[profile] = self._expected_digest(self._chart, profile)
+        return self._digests[profile] == digest
+
+    def _expected_digest(self, chart: Chart, profile: str) -> str | None:
+        try:
+            defaults = build_defaults(chart, profile, self._settings.fleet_values())
+        except ChartNotFoundError:
+            return None
+        return build_defaults_digest(chart, defaults)
+
+
+def _load_or_none(ports: Ports, settings: Settings) -> Chart | None:
+    # A table at 3 a.m. must not depend on a registry.
+    try:
+        return ports.charts.load(settings.chart)
+    except ReleaseManagerError:
+        return None
+
+
+def describe_drift(body: RevisionBody) -> str:
+    """Return what was set by hand in a revision, as one line; empty when nothing was."""
+    layers = read_layers(body.values)
+    if layers is None:
+        return "installed or upgraded by hand-run helm, without a record of its layers"
+    drift = find_drift(body.values, layers)
+    return f"set by hand: {format_drift(drift)}" if drift else ""
+
+
+def _summarise(
+    revision: Revision, workload: Workload | None, verdict: Verdict, freshness: Freshness
+) -> TenantSummary:
+    is_up_to_date, drift = freshness.compare(revision)
+    chart_version = revision.labels.chart_version if revision.labels else ""
+    chart = workload.chart if workload else f"aware-tenant-{chart_version}".rstrip("-")
+    return TenantSummary(
+        slug=revision.slug,
+        state=verdict.state,
+        reason="; ".join(text for text in (verdict.reason, drift) if text),
+        revision=revision.number,
+        chart=chart,
+        image=workload.image if workload else "",
+        replicas=workload.wanted_replicas if workload else 0,
+        ready_replicas=workload.ready_replicas if workload else 0,
+        host=workload.host if workload else "",
+        is_up_to_date=is_up_to_date and revision.status is ReleaseStatus.DEPLOYED,
+        updated_at=revision.created_at,
+    )
+
+
+def summarise_tenant(
+    ports: Ports,
+    settings: Settings,
+    revision: Revision,
+    workload: Workload | None,
+    verdict: Verdict,
+) -> TenantSummary:
+    """Return the row of one tenant that was looked at closely."""
+    return _summarise(revision, workload, verdict, Freshness(ports, settings))

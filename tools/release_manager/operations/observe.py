@@ -1,0 +1,142 @@
+"""Looking at one tenant, and making sure that nobody else is working on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from ..diagnosis import Diagnosis, diagnose
+from ..errors import ReleaseBusyError, TenantNotFoundError
+from ..ports import Ports, RunOptions
+from ..state import HAND_RUN_TIMEOUT, TenantState, Verdict, determine_state
+from ..tenant import Holder, Pod, ReleaseStatus, Revision, Workload
+
+LOG_LINES = 3
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One tenant as it was seen. revisions: oldest first, empty when there is no release."""
+
+    slug: str
+    revisions: Sequence[Revision]
+    workload: Workload | None
+    alive: Mapping[str, Holder]
+    now: datetime
+
+    @property
+    def latest(self) -> Revision | None:
+        """The latest revision, unless the release was uninstalled."""
+        last = self.revisions[-1] if self.revisions else None
+        is_gone = last is not None and last.status is ReleaseStatus.UNINSTALLED
+        return None if is_gone else last
+
+    @property
+    def deployed(self) -> Revision | None:
+        """The revision that Helm considers deployed: the one that a failure returns to."""
+        found = [item for item in self.revisions if item.status is ReleaseStatus.DEPLOYED]
+        return found[-1] if found else None
+
+    @property
+    def base(self) -> Revision | None:
+        """The revision whose values the next one continues."""
+        return self.deployed or self.latest
+
+    @property
+    def next_number(self) -> int:
+        """The number that Helm gives to the next revision."""
+        return self.revisions[-1].number + 1 if self.revisions else 1
+
+    def verdict(self, *, hand_run_timeout: timedelta = HAND_RUN_TIMEOUT) -> Verdict:
+        """Return the tenant's state without looking at its pods."""
+        latest = require_release(self)
+        return determine_state(
+            latest,
+            self.workload,
+            alive=self.alive,
+            now=self.now,
+            hand_run_timeout=hand_run_timeout,
+        )
+
+
+def observe_tenant(ports: Ports, slug: str) -> Observation:
+    """Read a tenant's revisions and Deployment, and who is at work on it."""
+    revisions = ports.releases.list_revisions(slug)
+    is_in_progress = bool(revisions) and revisions[-1].status.is_in_progress
+    return Observation(
+        slug=slug,
+        revisions=revisions,
+        workload=ports.cluster.read_workload(slug),
+        alive=ports.liveness.list_alive() if is_in_progress else {},
+        now=ports.cluster.now(),
+    )
+
+
+def require_release(observation: Observation) -> Revision:
+    """Return the latest revision. Raises TenantNotFoundError when there is no release."""
+    if observation.latest is None:
+        raise TenantNotFoundError(
+            "there is no such tenant",
+            remedy="See 'release-manager list-tenants', or install it with "
+            f"'release-manager install-tenant {observation.slug}'",
+            tenant=observation.slug,
+        )
+    return observation.latest
+
+
+def require_idle(ports: Ports, observation: Observation, run: RunOptions) -> Observation:
+    """Return an observation of a release that nobody is working on.
+
+    A revision that a dead process of ours left pending is set to failed. A pending
+    revision of a hand-run helm is left alone: only ``recover-tenant`` repairs that one.
+    Raises ReleaseBusyError.
+    """
+    latest = observation.latest
+    if latest is None or not latest.status.is_in_progress:
+        return observation
+    verdict = observation.verdict()
+    if verdict.state is TenantState.BUSY:
+        raise ReleaseBusyError(
+            f"it is busy: {verdict.reason}",
+            remedy="Wait for it; after a crash, 'release-manager recover-tenant "
+            f"{observation.slug}' repairs it",
+            tenant=observation.slug,
+        )
+    if latest.writer is None:
+        raise ReleaseBusyError(
+            f"it is stuck: {verdict.reason}",
+            remedy=f"Repair it with 'release-manager recover-tenant {observation.slug}'",
+            tenant=observation.slug,
+        )
+    run.progress(f"revision {latest.number} was left pending by a process that died: set to failed")
+    ports.releases.mark_failed(latest, reason="its release-manager process died")
+    return observe_tenant(ports, observation.slug)
+
+
+def diagnose_tenant(
+    ports: Ports, workload: Workload | None, slug: str, pods: Sequence[Pod] | None = None
+) -> Diagnosis | None:
+    """Return why a tenant's pods are not ready, asking for events and logs as needed."""
+    found = ports.cluster.list_pods(slug).get(slug, ()) if pods is None else pods
+    if all(pod.is_ready for pod in found) and not (workload and workload.failure_message):
+        return None
+    return diagnose(
+        workload,
+        found,
+        events=ports.cluster.list_events(slug),
+        read_log_tail=lambda pod: _read_redacted(ports, slug, pod),
+    )
+
+
+def _read_redacted(ports: Ports, slug: str, pod: Pod) -> Sequence[str]:
+    lines = ports.cluster.read_log_tail(pod, is_previous=True, lines=LOG_LINES)
+    secret = ports.secrets.read_token(slug)
+    known = [text for text in (secret.token, secret.previous) if text] if secret else []
+    return [_redact(line, known) for line in lines]
+
+
+def _redact(line: str, secrets: Sequence[str]) -> str:
+    for secret in secrets:
+        line = line.replace(secret, "[redacted]")
+    return line

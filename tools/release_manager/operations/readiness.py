@@ -1,0 +1,96 @@
+"""Waiting until a tenant's Deployment is what its release asks for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..diagnosis import Diagnosis
+from ..errors import ChangedMeanwhileError, RolloutFailedError
+from ..ports import Ports, RunOptions
+from ..tenant import Pod, Workload
+from .observe import diagnose_tenant
+
+POLL_SECONDS = 0.4
+# A hopeless sign must last this long before it ends the wait: the kubelet may be retrying.
+HOPELESS_SECONDS = 8.0
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """How a wait ended. diagnosis: the cause, when it ended badly and one was found."""
+
+    is_ready: bool
+    workload: Workload | None
+    diagnosis: Diagnosis | None = None
+
+    def explain(self, run: RunOptions) -> str:
+        """Return one sentence on why the tenant is not ready."""
+        if self.workload is None:
+            return "its Deployment is missing"
+        if self.diagnosis is not None:
+            return self.diagnosis.sentence
+        ready, wanted = self.workload.ready_replicas, self.workload.spec_replicas
+        return f"{ready} of {wanted} replicas ready after {run.timeout_seconds:.0f} seconds"
+
+
+def wait_until_ready(ports: Ports, slug: str, *, revision: int, run: RunOptions) -> Readiness:
+    """Wait for the tenant's pods.
+
+    Ends early when a cause that waiting cannot cure lasts. Raises ChangedMeanwhileError
+    when somebody else writes another revision meanwhile.
+    """
+    deadline = time.monotonic() + run.timeout_seconds
+    hopeless_since: float | None = None
+    told = ""
+    while True:
+        workload = ports.cluster.read_workload(slug)
+        if workload is not None and workload.is_ready:
+            return Readiness(is_ready=True, workload=workload)
+        pods = ports.cluster.list_pods(slug).get(slug, ())
+        cause = diagnose_tenant(ports, workload, slug, pods)
+        now = time.monotonic()
+        hopeless_since = (hopeless_since or now) if cause and cause.is_hopeless else None
+        lasts = hopeless_since is not None and now - hopeless_since >= HOPELESS_SECONDS
+        if lasts or now >= deadline or (workload is not None and workload.has_missed_deadline):
+            _require_own_revision(ports, slug, revision)
+            return Readiness(is_ready=False, workload=workload, diagnosis=cause)
+        if (text := _describe(workload, pods, cause)) != told:
+            run.progress(text)
+            told = text
+        time.sleep(POLL_SECONDS)
+
+
+def require_ready(ports: Ports, slug: str, revision: int, run: RunOptions, done: str) -> None:
+    """Wait for the tenant's pods after ``done``. Raises RolloutFailedError."""
+    readiness = wait_until_ready(ports, slug, revision=revision, run=run)
+    if not readiness.is_ready:
+        raise RolloutFailedError(
+            f"{done}, but it is not ready: {readiness.explain(run)}",
+            remedy=f"Look with 'release-manager show-tenant {slug}'",
+            tenant=slug,
+        )
+
+
+def _require_own_revision(ports: Ports, slug: str, revision: int) -> None:
+    revisions = ports.releases.list_revisions(slug)
+    latest = revisions[-1].number if revisions else 0
+    if latest != revision:
+        raise ChangedMeanwhileError(
+            f"revision {revision} was replaced by revision {latest} while waiting for it",
+            remedy=f"See 'release-manager history {slug}'",
+            tenant=slug,
+        )
+
+
+def _describe(workload: Workload | None, pods: Sequence[Pod], cause: Diagnosis | None) -> str:
+    if cause is not None:
+        return f"waiting: {cause.sentence}"
+    if workload is None:
+        return "waiting for the Deployment"
+    if workload.spec_replicas == 0:
+        return "waiting for its pods to stop"
+    phases = ", ".join(f"{pod.name} is {pod.phase}" for pod in pods)
+    text = f"waiting: {workload.ready_replicas} of {workload.spec_replicas} replicas ready"
+    return f"{text} ({phases})" if phases else text

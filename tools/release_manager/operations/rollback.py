@@ -1,0 +1,68 @@
+"""Going back to an older revision of a tenant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..errors import RevisionNotFoundError
+from ..ports import Ports, RunOptions
+from ..tenant import ReleaseStatus, Revision
+from .deploy import Result
+from .observe import Observation, observe_tenant, require_idle, require_release
+from .readiness import require_ready
+
+_USABLE = (ReleaseStatus.SUPERSEDED, ReleaseStatus.DEPLOYED)
+
+
+@dataclass(frozen=True)
+class RollbackPlan:
+    """From which revision to which; ``revision`` is the number the rollback itself gets."""
+
+    slug: str
+    current: int
+    target: int
+    revision: int
+
+
+def plan_rollback(observation: Observation, to_revision: int | None) -> RollbackPlan:
+    """Decide which revision to return to: the given one, else the last good one before.
+
+    Raises TenantNotFoundError, RevisionNotFoundError.
+    """
+    latest = require_release(observation)
+    usable = [item for item in observation.revisions if _is_usable(item, latest)]
+    chosen = [item for item in usable if to_revision in (None, item.number)]
+    if not chosen:
+        numbers = ", ".join(str(item.number) for item in usable)
+        asked = "no older good revision" if to_revision is None else f"no revision {to_revision}"
+        raise RevisionNotFoundError(
+            f"field --to-revision: there is {asked} to return to",
+            remedy=f"Choose one of: {numbers}" if numbers else "There is none but the current one",
+            tenant=observation.slug,
+        )
+    return RollbackPlan(observation.slug, latest.number, chosen[-1].number, observation.next_number)
+
+
+def _is_usable(revision: Revision, latest: Revision) -> bool:
+    return revision.status in _USABLE and revision.number != latest.number
+
+
+def rollback_tenant(
+    ports: Ports,
+    slug: str,
+    to_revision: int | None,
+    run: RunOptions,
+) -> Result:
+    """Restore an older revision, its overrides included, and wait until it is ready."""
+    with ports.liveness.hold():
+        ports.cluster.require_namespace()
+        observation = observe_tenant(ports, slug)
+        plan_rollback(observation, to_revision)
+        observation = require_idle(ports, observation, run)
+        plan = plan_rollback(observation, to_revision)
+        run.progress(f"helm rollback to revision {plan.target}")
+        ports.releases.rollback(slug, plan.target, timeout_seconds=run.timeout_seconds)
+        detail = f"revision {plan.target} restored as revision {plan.revision}"
+        if run.is_waiting:
+            require_ready(ports, slug, plan.revision, run, detail)
+        return Result(slug, "rollback", plan.revision, detail)

@@ -1,0 +1,90 @@
+"""One tenant in full: state, cause, pods, overrides, events; and its history."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from ..ports import Ports
+from ..settings import Settings
+from ..state import determine_state
+from ..tenant import Event, Pod, ReleaseStatus
+from .deploy import read_baseline
+from .listing import TenantSummary, summarise_tenant
+from .observe import diagnose_tenant, observe_tenant, require_release
+
+MAX_EVENTS = 10
+
+
+@dataclass(frozen=True)
+class TenantDetail:
+    """What ``show-tenant`` tells. drift: hand-set values by dotted path."""
+
+    summary: TenantSummary
+    profile: str
+    overrides: dict[str, Any]
+    drift: dict[str, Any]
+    pods: Sequence[Pod]
+    events: Sequence[Event]
+    resources: dict[str, Any] = field(default_factory=dict)
+
+
+def show_tenant(ports: Ports, settings: Settings, slug: str) -> TenantDetail:
+    """Look at a tenant closely. Raises TenantNotFoundError."""
+    ports.cluster.require_namespace()
+    observation = observe_tenant(ports, slug)
+    latest = require_release(observation)
+    pods = ports.cluster.list_pods(slug).get(slug, ())
+    verdict = determine_state(
+        latest,
+        observation.workload,
+        alive=observation.alive,
+        now=observation.now,
+        diagnosis=diagnose_tenant(ports, observation.workload, slug, pods),
+    )
+    baseline = read_baseline(ports, observation)
+    workload = observation.workload
+    return TenantDetail(
+        summary=summarise_tenant(ports, settings, latest, workload, verdict),
+        profile=baseline.layers.profile if baseline else "",
+        overrides=baseline.layers.overrides if baseline else {},
+        drift=baseline.drift if baseline else {},
+        pods=pods,
+        events=ports.cluster.list_events(slug)[-MAX_EVENTS:],
+        resources=workload.resources if workload else {},
+    )
+
+
+@dataclass(frozen=True)
+class HistoryEntry:
+    """One revision. written_by: ``release-manager``, or ``helm`` for a hand-run one."""
+
+    revision: int
+    status: ReleaseStatus
+    chart: str
+    written_by: str
+    updated_at: datetime
+    description: str
+
+
+def read_history(ports: Ports, slug: str) -> list[HistoryEntry]:
+    """Return a tenant's revisions, oldest first. Raises TenantNotFoundError."""
+    ports.cluster.require_namespace()
+    observation = observe_tenant(ports, slug)
+    require_release(observation)
+    entries = []
+    for revision in observation.revisions:
+        body = ports.releases.read_body(revision)
+        entries.append(
+            HistoryEntry(
+                revision=revision.number,
+                status=revision.status,
+                chart=f"{body.chart_name}-{body.chart_version}",
+                written_by="release-manager" if revision.writer else "helm",
+                updated_at=revision.created_at,
+                description=body.description,
+            )
+        )
+    return entries

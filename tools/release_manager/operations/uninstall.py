@@ -1,0 +1,103 @@
+"""Removing a tenant. Its volume and its token stay unless their deletion was asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..errors import ReleaseBusyError, TenantNotFoundError
+from ..ports import Ports, RunOptions
+from ..state import TenantState
+from ..tenant import ReleaseStatus, Target
+from .deploy import Result
+from .observe import Observation, observe_tenant, require_idle
+
+
+@dataclass(frozen=True)
+class UninstallPlan:
+    """What goes and what stays, by name."""
+
+    slug: str
+    has_release: bool
+    removed: tuple[str, ...]
+    kept: tuple[str, ...]
+
+
+def plan_uninstall(
+    ports: Ports, observation: Observation, *, is_deleting_data: bool
+) -> UninstallPlan:
+    """Decide what is removed. Raises TenantNotFoundError when nothing is there at all.
+
+    The data of a tenant that was uninstalled before can be deleted later.
+    """
+    target = Target(observation.slug)
+    data = [
+        name
+        for name, exists in (
+            (f"volume {target.volume_claim}", ports.cluster.has_volume(observation.slug)),
+            (f"Secret {target.token_secret}", _has_token(ports, observation.slug)),
+        )
+        if exists
+    ]
+    has_release = observation.latest is not None
+    if not has_release and not (data and is_deleting_data):
+        remains = f"; still there: {', '.join(data)}" if data else ""
+        raise TenantNotFoundError(
+            f"there is no such tenant{remains}",
+            remedy="Delete what remains with --delete-data"
+            if data
+            else "See 'release-manager list-tenants'",
+            tenant=observation.slug,
+        )
+    release = [f"release {target.release}"] if has_release else []
+    return UninstallPlan(
+        slug=observation.slug,
+        has_release=has_release,
+        removed=(*release, *(data if is_deleting_data else [])),
+        kept=() if is_deleting_data else tuple(data),
+    )
+
+
+def _has_token(ports: Ports, slug: str) -> bool:
+    return ports.secrets.read_token(slug) is not None
+
+
+def uninstall_tenant(
+    ports: Ports,
+    slug: str,
+    run: RunOptions,
+    *,
+    is_deleting_data: bool,
+) -> Result:
+    """Uninstall the release, then delete the data if asked; can be run again at any point."""
+    with ports.liveness.hold():
+        ports.cluster.require_namespace()
+        observation = observe_tenant(ports, slug)
+        plan = plan_uninstall(ports, observation, is_deleting_data=is_deleting_data)
+        if plan.has_release:
+            _require_removable(ports, observation, run)
+            run.progress("helm uninstall")
+            ports.releases.uninstall(slug, timeout_seconds=run.timeout_seconds)
+        if is_deleting_data:
+            ports.cluster.delete_volume(slug)
+            ports.secrets.delete_token(slug)
+        return Result(slug, "uninstall", 0, _describe(plan))
+
+
+def _require_removable(ports: Ports, observation: Observation, run: RunOptions) -> None:
+    latest = observation.latest
+    if latest is None or latest.status is not ReleaseStatus.UNINSTALLING:
+        require_idle(ports, observation, run)
+        return
+    # An uninstall that died half-way is finished by doing it again.
+    if observation.verdict().state is TenantState.BUSY:
+        raise ReleaseBusyError(
+            "it is being uninstalled already",
+            remedy="Wait for it, or finish it with 'release-manager recover-tenant "
+            f"{observation.slug} --older-than 0s'",
+            tenant=observation.slug,
+        )
+
+
+def _describe(plan: UninstallPlan) -> str:
+    kept = f"; kept: {', '.join(plan.kept)}" if plan.kept else ""
+    return f"removed: {', '.join(plan.removed)}{kept}"

@@ -1,0 +1,186 @@
+"""What operations need from the outside, as Protocols.
+
+Each port has a client in ``clients`` and a double in ``tests/unit/fakes``; one contract
+test runs against both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from .chart import Chart
+from .tenant import Event, Holder, Pod, Revision, RevisionBody, RevisionLabels, Workload
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How an operation that changes something is run."""
+
+    timeout_seconds: float
+    progress: Progress
+    is_waiting: bool = True
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """One ``helm upgrade --install``: what to deploy, and the labels of its revision."""
+
+    slug: str
+    chart: Chart
+    values: dict[str, Any] = field(repr=False)
+    labels: RevisionLabels
+    timeout_seconds: float
+
+
+class Charts(Protocol):
+    """Where charts come from."""
+
+    def load(self, reference: str) -> Chart:
+        """Read a folder, a package or an ``oci://`` reference. Raises ChartNotFoundError."""
+        ...
+
+
+class Releases(Protocol):
+    """The Helm releases of one namespace: reads by the API, writes by Helm."""
+
+    def list_latest(self) -> Sequence[Revision]:
+        """Return the latest revision of every tenant, by slug, from one metadata-only LIST."""
+        ...
+
+    def list_revisions(self, slug: str) -> Sequence[Revision]:
+        """Return a tenant's revisions, oldest first; empty when it has none."""
+        ...
+
+    def read_body(self, revision: Revision) -> RevisionBody:
+        """Return what only the body tells. Raises RevisionNotFoundError."""
+        ...
+
+    def deploy(self, deployment: Deployment) -> None:
+        """Install or upgrade, without waiting for pods."""
+        ...
+
+    def render(self, slug: str, chart: Chart, values: dict[str, Any]) -> str:
+        """Return the manifest Helm would send; needs no cluster."""
+        ...
+
+    def rollback(self, slug: str, number: int, *, timeout_seconds: float) -> None:
+        """Restore revision ``number`` as a new revision, without waiting for pods."""
+        ...
+
+    def uninstall(self, slug: str, *, timeout_seconds: float) -> None:
+        """Remove the release; what the chart marks as kept stays."""
+        ...
+
+    def extract_chart(self, revision: Revision) -> Chart:
+        """Return the chart that a revision carries in its body. Raises RevisionNotFoundError."""
+        ...
+
+    def mark_failed(self, revision: Revision, *, reason: str) -> None:
+        """Set a pending revision to failed, unless it has changed since it was read.
+
+        Raises ChangedMeanwhileError.
+        """
+        ...
+
+
+class Cluster(Protocol):
+    """The Kubernetes objects of one namespace, beside the releases themselves."""
+
+    def require_namespace(self) -> None:
+        """Raise NamespaceNotFoundError when the namespace does not exist."""
+        ...
+
+    def now(self) -> datetime:
+        """Return the time by the API server's clock."""
+        ...
+
+    def list_workloads(self) -> Sequence[Workload]:
+        """Return the Deployments of all tenants."""
+        ...
+
+    def read_workload(self, slug: str) -> Workload | None:
+        """Return a tenant's Deployment, or None."""
+        ...
+
+    def list_pods(self, slug: str | None = None) -> dict[str, Sequence[Pod]]:
+        """Return the pods of one tenant or of all, by slug, oldest first."""
+        ...
+
+    def list_events(self, slug: str) -> Sequence[Event]:
+        """Return the events about a tenant's objects, oldest first."""
+        ...
+
+    def read_log_tail(self, pod: Pod, *, is_previous: bool, lines: int) -> Sequence[str]:
+        """Return the last log lines of a pod's gateway; empty when there are none."""
+        ...
+
+    def has_volume(self, slug: str) -> bool:
+        """Return whether the tenant's PersistentVolumeClaim exists."""
+        ...
+
+    def delete_volume(self, slug: str) -> bool:
+        """Delete a tenant's PersistentVolumeClaim; False when there was none."""
+        ...
+
+
+@dataclass(frozen=True)
+class TokenSecret:
+    """A tenant's token Secret. previous: the token before, while a rotation is under way."""
+
+    token: str = field(repr=False)
+    previous: str | None = field(repr=False)
+    revision: int
+    resource_version: str
+
+
+class Secrets(Protocol):
+    """The Secrets that hold tenants' tokens."""
+
+    def read_token(self, slug: str) -> TokenSecret | None:
+        """Return the tenant's token, or None."""
+        ...
+
+    def create_token(self, slug: str, token: str) -> bool:
+        """Create the Secret; False when there is one already."""
+        ...
+
+    def update_token(self, slug: str, secret: TokenSecret) -> None:
+        """Replace the Secret's content. Raises ChangedMeanwhileError."""
+        ...
+
+    def delete_token(self, slug: str) -> bool:
+        """Delete the Secret; False when there was none."""
+        ...
+
+    def has_secret(self, name: str, key: str) -> bool:
+        """Return whether a Secret of that name has that key."""
+        ...
+
+
+class Liveness(Protocol):
+    """Tells which release-manager processes are alive, and that this one is."""
+
+    def hold(self) -> AbstractContextManager[str]:
+        """Make this process visible while the context lasts; gives its id."""
+        ...
+
+    def list_alive(self) -> dict[str, Holder]:
+        """Return the processes that are alive, by id."""
+        ...
+
+
+@dataclass(frozen=True)
+class Ports:
+    """All that an operation on tenants works with."""
+
+    releases: Releases
+    cluster: Cluster
+    secrets: Secrets
+    liveness: Liveness
+    charts: Charts

@@ -1,0 +1,174 @@
+"""Settings: flags over environment over the fleet file over defaults, read once.
+
+``Settings`` is passed down; nothing else reads the environment. ``origins`` remembers
+where each setting came from, for ``show-settings``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft7Validator
+
+from .chart import DEFAULT_PROFILE
+from .errors import InvalidSettingsError, InvalidValuesError
+from .values import load_values_file, merge_values
+
+ENVIRONMENT_PREFIX = "RELEASE_MANAGER_"
+FLEET_FILE = "fleet.yaml"
+
+_DNS_NAME = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$"
+
+FLEET_SCHEMA: dict[str, Any] = {
+    "$schema": "http://json-schema.org/draft-07/schema#",
+    "title": "fleet.yaml",
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        "namespace": {
+            "type": "string",
+            "pattern": r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
+            "description": "the namespace of all tenants, such as aware",
+        },
+        "domain": {
+            "type": "string",
+            "pattern": _DNS_NAME,
+            "description": "the domain below which each tenant has its host, such as wareit.ai",
+        },
+        "registry": {
+            "type": "string",
+            "minLength": 1,
+            "description": "the registry of aware-gateway and aware-api, without a scheme",
+        },
+        "profile": {
+            "type": "string",
+            "description": "the chart's profile for new tenants, such as openclaw",
+        },
+        "charts": {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {
+                "tenant": {
+                    "type": "string",
+                    "minLength": 1,
+                    "description": "a folder, a package or an oci:// reference",
+                }
+            },
+        },
+        "defaults": {
+            "type": "object",
+            "description": "values for every tenant, below the tenant's own",
+        },
+    },
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that is decided outside of a single command.
+
+    chart: folder, package or ``oci://`` reference, optionally with ``:version``; empty for
+    the chart that this program carries. kubeconfig and context are empty for the ones that
+    kubectl would use.
+    """
+
+    namespace: str = "aware"
+    domain: str = "wareit.ai"
+    registry: str = "registry.wareit.ai"
+    profile: str = DEFAULT_PROFILE
+    chart: str = ""
+    kubeconfig: str = ""
+    context: str = ""
+    helm: str = "helm"
+    defaults: dict[str, Any] = field(default_factory=dict)
+    origins: dict[str, str] = field(default_factory=dict)
+
+    def fleet_values(self) -> dict[str, Any]:
+        """Return the values that these settings mean for every tenant."""
+        own = {"domain": self.domain, "image": {"registry": self.registry}}
+        return merge_values(own, self.defaults)
+
+
+SETTING_NAMES = tuple(item.name for item in fields(Settings) if item.name != "origins")
+_FROM_TEXT = tuple(name for name in SETTING_NAMES if name != "defaults")
+
+
+def read_settings(
+    flags: Mapping[str, str | None],
+    environment: Mapping[str, str],
+    *,
+    fleet_file: Path | None = None,
+    folder: Path = Path(),
+) -> Settings:
+    """Join all sources. Raises InvalidSettingsError naming the source and the field.
+
+    flags: by setting name; None where not given. fleet_file: of ``--settings``; else
+    ``RELEASE_MANAGER_SETTINGS``, else ``fleet.yaml`` in ``folder`` if it is there.
+    """
+    path = _find_fleet_file(fleet_file, environment, folder)
+    settings: dict[str, Any] = {}
+    origins = dict.fromkeys(SETTING_NAMES, "default")
+    if path is not None:
+        for name, value in _read_fleet_file(path).items():
+            settings[name], origins[name] = value, f"file {path}"
+    for name in _FROM_TEXT:
+        variable = ENVIRONMENT_PREFIX + name.upper()
+        if environment.get(variable):
+            settings[name], origins[name] = environment[variable], f"environment {variable}"
+        if flags.get(name) is not None:
+            settings[name], origins[name] = flags[name], f"flag --{name}"
+    _check(
+        {name: settings[name] for name in settings if name in FLEET_SCHEMA["properties"]}, origins
+    )
+    return Settings(**settings, origins=origins)
+
+
+def _find_fleet_file(
+    flag: Path | None, environment: Mapping[str, str], folder: Path
+) -> Path | None:
+    if flag is not None:
+        return flag
+    if named := environment.get(f"{ENVIRONMENT_PREFIX}SETTINGS"):
+        return Path(named)
+    default = folder / FLEET_FILE
+    return default if default.is_file() else None
+
+
+def _read_fleet_file(path: Path) -> dict[str, Any]:
+    try:
+        content = load_values_file(path, field_name="--settings")
+    except InvalidValuesError as exc:
+        raise InvalidSettingsError(exc.problem, remedy=exc.remedy) from exc
+    _check(content, dict.fromkeys(content, f"file {path}"))
+    charts = content.pop("charts", {})
+    if "tenant" in charts:
+        reference = charts["tenant"]
+        # A relative path in the file means: beside the file.
+        beside = path.parent / reference
+        is_local = not reference.startswith("oci://") and beside.exists()
+        content["chart"] = str(beside) if is_local else reference
+    return content
+
+
+def _check(content: Mapping[str, Any], origins: Mapping[str, str]) -> None:
+    for error in Draft7Validator(FLEET_SCHEMA).iter_errors(dict(content)):
+        where = ".".join(str(part) for part in error.absolute_path)
+        origin = origins.get(where.split(".")[0], "the settings")
+        if error.validator == "additionalProperties":
+            known = ", ".join(error.schema["properties"])
+            raise InvalidSettingsError(
+                f"{_source_of_unknown(error.instance, origins)}: {error.message}",
+                remedy=f"Known names: {known}",
+            )
+        wanted = error.schema.get("description", "")
+        raise InvalidSettingsError(
+            f"field {where} ({origin}): {error.message}",
+            remedy=f"It must be {wanted}" if wanted else "Correct it",
+        )
+
+
+def _source_of_unknown(content: Mapping[str, Any], origins: Mapping[str, str]) -> str:
+    return next((origins[name] for name in content if name in origins), "the settings")

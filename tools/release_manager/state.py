@@ -1,0 +1,117 @@
+"""What state a tenant is in, and why: pure functions over what was observed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from .diagnosis import Diagnosis
+from .tenant import Holder, ReleaseStatus, Revision, Workload
+
+# Helm's own default for --timeout: a hand-run Helm that is older has ended or died.
+HAND_RUN_TIMEOUT = timedelta(minutes=5)
+
+
+class TenantState(StrEnum):
+    """The states that ``list-tenants`` shows.
+
+    running: every replica that the release asks for is ready.
+    stopped: the release asks for no replica and none is left.
+    progressing: a rollout is under way and nothing speaks against it yet.
+    degraded: the rollout had completed, but replicas are missing now or differ from the
+    release.
+    failed: the last revision could not be applied, or its rollout cannot complete.
+    busy: a process that is alive is changing the release.
+    stuck: the process that was changing the release is gone; ``recover-tenant`` repairs it.
+    """
+
+    RUNNING = "running"
+    STOPPED = "stopped"
+    PROGRESSING = "progressing"
+    DEGRADED = "degraded"
+    FAILED = "failed"
+    BUSY = "busy"
+    STUCK = "stuck"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A state and, in one sentence, why; the reason of a healthy tenant is empty."""
+
+    state: TenantState
+    reason: str = ""
+
+
+def determine_state(
+    revision: Revision,
+    workload: Workload | None,
+    *,
+    alive: Mapping[str, Holder],
+    now: datetime,
+    diagnosis: Diagnosis | None = None,
+    hand_run_timeout: timedelta = HAND_RUN_TIMEOUT,
+) -> Verdict:
+    """Return the state of a tenant from its latest revision and its Deployment."""
+    if revision.status.is_in_progress:
+        return _judge_pending(revision, alive, now, hand_run_timeout)
+    if revision.status is ReleaseStatus.FAILED:
+        return Verdict(TenantState.FAILED, _explain_failed(revision, workload, diagnosis))
+    if workload is None:
+        return Verdict(TenantState.DEGRADED, "its Deployment is missing")
+    return _judge_workload(workload, diagnosis)
+
+
+def _judge_pending(
+    revision: Revision, alive: Mapping[str, Holder], now: datetime, timeout: timedelta
+) -> Verdict:
+    action = revision.status.value.removeprefix("pending-")
+    age = now - revision.created_at
+    since = f"since {revision.created_at:%H:%M:%S} UTC"
+    # An uninstall only rewrites the status of a finished revision: its writer tells nothing.
+    if revision.status is ReleaseStatus.UNINSTALLING:
+        return Verdict(
+            TenantState.BUSY if age < timeout else TenantState.STUCK, "being uninstalled"
+        )
+    holder = alive.get(revision.writer or "")
+    if holder is not None:
+        who = holder.identity
+        return Verdict(TenantState.BUSY, f"{action} by {who} {since}")
+    if revision.writer is not None:
+        return Verdict(TenantState.STUCK, f"the {action} {since} lost its process")
+    if age < timeout:
+        return Verdict(TenantState.BUSY, f"{action} by hand-run helm {since}")
+    return Verdict(TenantState.STUCK, f"the {action} by hand-run helm {since} never ended")
+
+
+def _explain_failed(
+    revision: Revision, workload: Workload | None, diagnosis: Diagnosis | None
+) -> str:
+    if diagnosis is not None:
+        return diagnosis.sentence
+    reason = f"revision {revision.number} failed"
+    if workload is not None and workload.is_ready and workload.spec_replicas:
+        return f"{reason}; the pods that run are ready"
+    return reason
+
+
+def _judge_workload(workload: Workload, diagnosis: Diagnosis | None) -> Verdict:
+    if workload.spec_replicas != workload.wanted_replicas:
+        return Verdict(
+            TenantState.DEGRADED,
+            f"scaled by hand to {workload.spec_replicas}, the release says "
+            f"{workload.wanted_replicas}",
+        )
+    if workload.is_ready:
+        return Verdict(TenantState.RUNNING if workload.wanted_replicas else TenantState.STOPPED)
+    why = diagnosis.sentence if diagnosis else workload.failure_message
+    if workload.has_missed_deadline or (diagnosis is not None and diagnosis.is_hopeless):
+        state = TenantState.DEGRADED if workload.has_settled else TenantState.FAILED
+        return Verdict(state, why or "not ready in time")
+    if workload.has_settled:
+        return Verdict(
+            TenantState.DEGRADED,
+            why or f"{workload.ready_replicas} of {workload.wanted_replicas} replicas ready",
+        )
+    return Verdict(TenantState.PROGRESSING, why)

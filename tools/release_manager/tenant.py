@@ -1,0 +1,255 @@
+"""What a tenant is: its names, its revisions, its Deployment and its pods.
+
+Only frozen data and the rules for slugs; nothing here looks at a cluster.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from .errors import InvalidSlugError
+
+LABEL_DOMAIN = "wareit.ai"
+MAX_SLUG_LENGTH = 40
+RELEASE_PREFIX = "tenant-"
+
+# Hosts and objects of our own that a tenant of that name would shadow. The chart's
+# values.schema.json holds the same list; a test compares the two.
+RESERVED_SLUGS = frozenset(
+    (
+        *("admin", "api", "app", "auth", "cdn", "docs", "ftp", "grafana", "localhost", "mail"),
+        *("mx", "ns", "ns1", "ns2", "platform", "postgres", "smtp", "staging", "static"),
+        *("status", "traefik", "wildcard", "www"),
+    )
+)
+
+_SLUG = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", re.ASCII)
+
+
+def validate_slug(text: str) -> str:
+    """Return ``text`` when it is a slug: a DNS label of at most 40 characters, not reserved.
+
+    Raises InvalidSlugError with the first rule that is broken.
+    """
+    problem = _slug_problem(text)
+    if problem is None:
+        return text
+    raise InvalidSlugError(
+        f"field slug: {text!r} {problem}",
+        remedy="A slug is 1 to 40 lower-case letters, digits and inner dashes, such as acme-2",
+    )
+
+
+def _slug_problem(text: str) -> str | None:  # noqa: PLR0911 - one rule a line
+    if not text:
+        return "is empty"
+    if not text.isascii():
+        return "has a character outside ASCII"
+    if len(text) > MAX_SLUG_LENGTH:
+        return f"is {len(text)} characters long, at most {MAX_SLUG_LENGTH} are allowed"
+    if "/" in text or "\\" in text:
+        return "looks like a path"
+    if text != text.lower():
+        return "has an upper-case letter"
+    if text.startswith("-") or text.endswith("-"):
+        return "starts or ends with a dash"
+    if not _SLUG.fullmatch(text):
+        wrong = sorted(set(re.findall(r"[^a-z0-9-]", text)))
+        return f"has a character that a DNS label cannot have: {' '.join(wrong)}"
+    if text in RESERVED_SLUGS:
+        return "is reserved for the platform itself"
+    return None
+
+
+@dataclass(frozen=True)
+class Target:
+    """The names of one tenant's objects in the cluster."""
+
+    slug: str
+
+    @property
+    def release(self) -> str:
+        """Name of the Helm release; Deployment, Service and IngressRoute share it."""
+        return f"{RELEASE_PREFIX}{self.slug}"
+
+    @property
+    def token_secret(self) -> str:
+        """Name of the Secret that holds the gateway's token."""
+        return f"{self.release}-token"
+
+    @property
+    def volume_claim(self) -> str:
+        """Name of the PersistentVolumeClaim, where the tenant has one."""
+        return f"{self.release}-data"
+
+
+class ReleaseStatus(StrEnum):
+    """Status of one revision, in Helm's own words."""
+
+    UNKNOWN = "unknown"
+    DEPLOYED = "deployed"
+    SUPERSEDED = "superseded"
+    FAILED = "failed"
+    UNINSTALLED = "uninstalled"
+    UNINSTALLING = "uninstalling"
+    PENDING_INSTALL = "pending-install"
+    PENDING_UPGRADE = "pending-upgrade"
+    PENDING_ROLLBACK = "pending-rollback"
+
+    @property
+    def is_in_progress(self) -> bool:
+        """Whether a Helm that is still alive may be at work on the release."""
+        return self.value.startswith("pending-") or self is ReleaseStatus.UNINSTALLING
+
+
+@dataclass(frozen=True)
+class RevisionLabels:
+    """What this program writes on a revision with Helm's ``--labels``.
+
+    A hand-run ``helm upgrade`` copies the labels of the revision before and a rollback
+    those of its target, so ``writer`` counts only where ``written_for`` is the revision's
+    own number.
+    """
+
+    config_digest: str
+    defaults_digest: str
+    chart_version: str
+    profile: str
+    writer: str
+    written_for: int
+
+
+@dataclass(frozen=True)
+class Revision:
+    """One revision of a tenant's release, as its Secret's metadata tells it."""
+
+    slug: str
+    number: int
+    status: ReleaseStatus
+    created_at: datetime
+    labels: RevisionLabels | None = None
+
+    @property
+    def writer(self) -> str | None:
+        """Id of the release-manager process that wrote exactly this revision, if one did."""
+        if self.labels is None or self.labels.written_for != self.number:
+            return None
+        return self.labels.writer
+
+
+@dataclass(frozen=True)
+class RevisionBody:
+    """What only the body of a release Secret tells.
+
+    values: what was passed to Helm, without the chart's defaults. manifest: YAML documents.
+    """
+
+    revision: Revision
+    description: str
+    chart_name: str
+    chart_version: str
+    values: dict[str, Any] = field(repr=False)
+    manifest: str = field(repr=False)
+
+    @property
+    def rolled_back_to(self) -> int | None:
+        """Number of the revision that this one restored, when it came from a rollback."""
+        match = re.fullmatch(r"Rollback to (\d+)", self.description)
+        return int(match[1]) if match else None
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A tenant's Deployment.
+
+    wanted_replicas is what the release says (an annotation that only Helm writes),
+    spec_replicas what the Deployment says now: they differ after ``kubectl scale``.
+    """
+
+    slug: str
+    wanted_replicas: int
+    spec_replicas: int
+    ready_replicas: int
+    updated_replicas: int
+    existing_replicas: int
+    is_observed: bool
+    image: str
+    host: str
+    chart: str
+    progress_reason: str = ""
+    failure_message: str = ""
+    resources: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether every replica of the current revision is ready and no older one is left."""
+        return self.is_observed and (
+            self.spec_replicas
+            == self.updated_replicas
+            == self.existing_replicas
+            == self.ready_replicas
+        )
+
+    @property
+    def has_settled(self) -> bool:
+        """Whether the last rollout once completed."""
+        return self.is_observed and self.progress_reason == "NewReplicaSetAvailable"
+
+    @property
+    def has_missed_deadline(self) -> bool:
+        """Whether the Deployment made no progress within its own deadline."""
+        return self.is_observed and self.progress_reason == "ProgressDeadlineExceeded"
+
+
+@dataclass(frozen=True)
+class Container:
+    """One container of a pod: why it waits, and how it ended before."""
+
+    name: str
+    image: str
+    is_ready: bool
+    restarts: int
+    waiting_reason: str = ""
+    waiting_message: str = ""
+    exit_code: int | None = None
+    exit_reason: str = ""
+    memory_limit: str = ""
+
+
+@dataclass(frozen=True)
+class Pod:
+    """One pod of a tenant."""
+
+    name: str
+    phase: str
+    node: str
+    is_ready: bool
+    is_deleting: bool
+    created_at: datetime
+    scheduling_message: str = ""
+    containers: tuple[Container, ...] = ()
+
+
+@dataclass(frozen=True)
+class Event:
+    """A Kubernetes event about one of a tenant's objects."""
+
+    at: datetime
+    kind: str
+    name: str
+    reason: str
+    message: str
+    is_warning: bool
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A release-manager process that is alive: who runs it and since when."""
+
+    id: str
+    identity: str
+    since: datetime

@@ -1,0 +1,108 @@
+"""Nested values: merging the way Helm does, comparing, addressing by dotted path."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import yaml
+
+Values = dict[str, Any]
+
+MAX_SHOWN_LENGTH = 60
+_UNSET = object()
+# A dot that no backslash precedes separates two keys.
+_SEPARATOR = re.compile(r"(?<!\\)\.")
+
+
+def merge_values(*layers: Mapping[str, Any]) -> Values:
+    """Merge layers like ``helm -f A -f B``: maps deeply, later ones win, lists are replaced.
+
+    A null is kept: it tells Helm to drop the chart's default.
+    """
+    merged: Values = {}
+    for layer in layers:
+        for key, value in layer.items():
+            old = merged.get(key)
+            if isinstance(old, dict) and isinstance(value, dict):
+                merged[key] = merge_values(old, value)
+            else:
+                merged[key] = copy.deepcopy(value)
+    return merged
+
+
+def coalesce_values(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> Values:
+    """Return what templates and schema see: chart defaults under ``values``, nulls dropped."""
+    return _without_nulls(merge_values(defaults, values))
+
+
+def _without_nulls(values: Values) -> Values:
+    return {
+        key: _without_nulls(value) if isinstance(value, dict) else value
+        for key, value in values.items()
+        if value is not None
+    }
+
+
+def diff_paths(left: Mapping[str, Any], right: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Return the dotted paths at which two value trees differ; lists are compared whole."""
+    paths: list[str] = []
+    for key in sorted({*left, *right}):
+        path = prefix + key.replace(".", "\\.")
+        a, b = left.get(key, _UNSET), right.get(key, _UNSET)
+        a_map, b_map = isinstance(a, dict), isinstance(b, dict)
+        if (a_map or a is _UNSET) and (b_map or b is _UNSET) and (a or b):
+            paths += diff_paths(a if a_map else {}, b if b_map else {}, f"{path}.")
+        elif a != b:
+            paths.append(path)
+    return paths
+
+
+def lookup_path(values: Mapping[str, Any], path: str) -> Any:
+    """Return the value at a dotted path, None where there is none."""
+    node: Any = values
+    for part in _SEPARATOR.split(path):
+        key = part.replace("\\.", ".")
+        if not isinstance(node, dict) or key not in node:
+            return None
+        node = node[key]
+    return node
+
+
+def format_value(value: Any) -> str:
+    """Return a value as one short line of YAML."""
+    text = yaml.safe_dump(value, default_flow_style=True, width=10_000, sort_keys=False)
+    text = text.removesuffix("\n").removesuffix("\n...").strip()
+    return text if len(text) <= MAX_SHOWN_LENGTH else f"{text[: MAX_SHOWN_LENGTH - 3]}..."
+
+
+def iter_leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield dotted paths and values, lists whole."""
+    for key, value in values.items():
+        if isinstance(value, dict) and value:
+            yield from iter_leaves(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
+
+
+def without_key(values: Mapping[str, Any], key: str) -> Values:
+    """Return the values without one top-level key."""
+    return {name: value for name, value in values.items() if name != key}
+
+
+def remove_path(values: Values, path: str) -> bool:
+    """Remove a dotted path in place, and the maps that it leaves empty; False if absent."""
+    head, *rest = _SEPARATOR.split(path, maxsplit=1)
+    key = head.replace("\\.", ".")
+    if key not in values:
+        return False
+    if rest:
+        node = values[key]
+        if not isinstance(node, dict) or not remove_path(node, rest[0]):
+            return False
+        if node:
+            return True
+    del values[key]
+    return True
