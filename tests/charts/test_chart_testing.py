@@ -1,0 +1,152 @@
+"""chart-testing on the local cluster: lint, install and upgrade of every scenario.
+
+ct compares with a branch of a remote. For each scenario it gets a repository of its own in
+a temporary folder, where origin/main is the previous revision of the chart: the newest
+commit whose chart differs from the one at hand. Where there is none, as in a shallow clone,
+or where that revision did not know the scenario, the chart is upgraded from itself.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from local_cluster.simulated import Cluster
+from tests.charts.chart import CHART, SCENARIOS, RunTool, scenario_name
+
+CLONE = CHART.parents[1]
+CHART_IN_CLONE = CHART.relative_to(CLONE)
+# ct mostly waits: more at once than the machine has cores.
+WORKERS = 4
+
+RunChartTesting = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def run_git(folder: Path, *args: str) -> subprocess.CompletedProcess[bytes]:
+    identity = ("-c", "user.name=test", "-c", "user.email=test@example.com")
+    environment = os.environ | {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+    command = ["git", "-C", str(folder), *identity, *args]
+    return subprocess.run(command, capture_output=True, check=False, env=environment)
+
+
+@cache
+def find_previous_revision() -> str | None:
+    """Return the newest commit whose chart differs from the one at hand."""
+    path = str(CHART_IN_CLONE)
+    for commit in run_git(CLONE, "log", "--format=%H", "--", path).stdout.decode().split():
+        if run_git(CLONE, "diff", "--quiet", commit, "--", path).returncode:
+            return commit
+    return None
+
+
+def write_chart(repository: Path, scenario: Path) -> None:
+    """Put the chart at hand, with this scenario alone, in the place of what is there."""
+    shutil.rmtree(repository / CHART_IN_CLONE, ignore_errors=True)
+    chart = shutil.copytree(CHART, repository / CHART_IN_CLONE)
+    keep_scenario(chart, scenario)
+
+
+def write_previous_chart(repository: Path, scenario: Path) -> None:
+    """Put the chart's previous revision, with this scenario alone, into the repository."""
+    if commit := find_previous_revision():
+        archive = run_git(CLONE, "archive", commit, str(CHART_IN_CLONE)).stdout
+        with tarfile.open(fileobj=io.BytesIO(archive)) as files:
+            files.extractall(repository, filter="data")
+        keep_scenario(repository / CHART_IN_CLONE, scenario)
+    if not (repository / CHART_IN_CLONE / "ci" / scenario.name).exists():
+        write_chart(repository, scenario)
+
+
+def keep_scenario(chart: Path, scenario: Path) -> None:
+    for file in (chart / "ci").iterdir():
+        if file.name != scenario.name:
+            file.unlink()
+
+
+def commit_chart(repository: Path) -> None:
+    for args in (["add", "--all"], ["commit", "--allow-empty", "--message", "chart"]):
+        result = run_git(repository, *args)
+        assert result.returncode == 0, result.stderr
+
+
+def make_repository(folder: Path, scenario: Path) -> Path:
+    assert run_git(folder, "init", "--initial-branch", "work").returncode == 0
+    write_previous_chart(folder, scenario)
+    commit_chart(folder)
+    assert run_git(folder, "update-ref", "refs/remotes/origin/main", "HEAD").returncode == 0
+    write_chart(folder, scenario)
+    commit_chart(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def run_chart_testing(run_tool: RunTool) -> RunChartTesting:
+    def run(
+        command: str, repository: Path, *args: str, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        options = ("--target-branch=main", f"--charts={CHART_IN_CLONE}", *args)
+        return run_tool("ct", command, *options, cwd=repository, env=os.environ | environment)
+
+    return run
+
+
+def test_ct_lint_finds_nothing(
+    run_chart_testing: RunChartTesting, tmp_path: Path, tools_path: Path
+) -> None:
+    result = run_chart_testing(
+        "lint",
+        make_repository(tmp_path, SCENARIOS[0]),
+        f"--chart-yaml-schema={tools_path / 'chart_schema.yaml'}",
+        f"--lint-conf={tools_path / 'lintconf.yaml'}",
+        # Versions rise with a release, not with each commit; maintainers are a company.
+        "--check-version-increment=false",
+        "--validate-maintainers=false",
+    )
+
+    assert result.returncode == 0, result.stdout
+
+
+@pytest.fixture(scope="session")
+def installations(
+    run_chart_testing: RunChartTesting,
+    run_tool: RunTool,
+    cluster: Cluster,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[dict[str, Future[subprocess.CompletedProcess[str]]]]:
+    """What ct will say about installing, testing and upgrading each scenario."""
+    kubeconfig = str(cluster.kubeconfig)
+
+    def install(scenario: Path) -> subprocess.CompletedProcess[str]:
+        # ct's own namespaces take ten seconds each to go.
+        namespace = f"ct-{scenario_name(scenario)}"
+        run_tool("kubectl", "--kubeconfig", kubeconfig, "create", "namespace", namespace)
+        return run_chart_testing(
+            "install",
+            make_repository(tmp_path_factory.mktemp(namespace), scenario),
+            "--upgrade",
+            f"--namespace={namespace}",
+            # ct's releases have random names: let each have the volume that the last one kept.
+            "--helm-extra-set-args=--take-ownership",
+            KUBECONFIG=kubeconfig,
+        )
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        yield {scenario_name(each): pool.submit(install, each) for each in SCENARIOS}
+
+
+def test_ct_installs_and_upgrades_the_scenario(
+    installations: dict[str, Future[subprocess.CompletedProcess[str]]], scenario: Path
+) -> None:
+    result = installations[scenario_name(scenario)].result()
+
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "skipped because" not in result.stdout
