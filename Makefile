@@ -1,0 +1,41 @@
+# What people type. Each target is one or two lines over a program in tools/.
+PYTHON ?= python3
+RUN := .venv/bin/python
+CLUSTER := $(RUN) -m local_cluster
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-down demo-kubeconfig tools-path check test lock clean-cache .venv
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: .venv ## Start a local cluster and run two tenants in it (KUBE_CONTEXT=name: in a cluster of yours)
+	@$(RUN) -m local_cluster.demo
+
+demo-down: .venv ## Stop the demo's cluster and remove what it kept
+	@$(CLUSTER) down demo
+
+demo-kubeconfig: .venv ## Print the path of the demo's kubeconfig
+	@$(CLUSTER) kubeconfig demo
+
+tools-path: .venv ## Print the folder with helm and kubectl
+	@$(CLUSTER) tools-path
+
+check: .venv ## Lint, types, imports and unit tests: seconds
+	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
+	@.venv/bin/mypy && .venv/bin/lint-imports
+	@.venv/bin/pytest tests/unit
+
+test: check ## Everything: `make check`, then the charts and the local cluster
+	@$(CLUSTER) build --for test
+	@.venv/bin/pytest tests/charts tests/cluster
+
+lock: ## Resolve requirements.lock anew from pyproject.toml
+	@test -x .local/uv/bin/uv || { $(PYTHON) -m venv .local/uv && .local/uv/bin/pip -q install uv; }
+	@.local/uv/bin/uv pip compile -q pyproject.toml --extra dev -o requirements.lock --upgrade --universal \
+		--python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
+
+clean-cache: .venv ## Stop the local clusters and remove all tools that were built
+	@$(CLUSTER) clean-cache
+
+.venv:
+	@$(PYTHON) tools/bootstrap.py

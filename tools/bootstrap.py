@@ -1,0 +1,183 @@
+"""Make `.venv` from `requirements.lock`; run by the system's Python, needs nothing else.
+
+Safe to interrupt (the stamp that says what is installed is written last, an unfinished
+environment is made anew) and to run twice at once (the second run waits for the first). Does
+nothing, in a few milliseconds, when the environment is what the lock and `pyproject.toml` ask for.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+MINIMUM_PYTHON = (3, 11)
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+STAMP = VENV / "installed.json"
+LOCK_FILE = ROOT / "requirements.lock"
+PROGRESS_EVERY = 10
+
+
+class BootstrapError(Exception):
+    """The environment could not be made; the text says why and what to do."""
+
+
+def say(text: str) -> None:
+    """Report progress on stderr, so that stdout stays free for data."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def wanted_stamp() -> dict[str, Any]:
+    """Return what the stamp says when the environment is up to date, path and Python included."""
+    return {
+        "folder": str(VENV),
+        "python": sys.version,
+        "packages": digest(LOCK_FILE),
+        "project": digest(ROOT / "pyproject.toml"),
+    }
+
+
+def read_stamp() -> dict[str, Any]:
+    """Return what is known to be installed: nothing when there is no environment that works."""
+    if not os.access(str(VENV / "bin" / "python"), os.X_OK):
+        return {}
+    try:
+        stamp = json.loads(STAMP.read_text())
+    except (OSError, ValueError):
+        return {}
+    return stamp if isinstance(stamp, dict) else {}
+
+
+def count_packages() -> int:
+    """Count the packages that the lock names: the lines that are neither hashes nor comments."""
+    lines = LOCK_FILE.read_text().splitlines()
+    return sum(1 for line in lines if line and not line.startswith((" ", "#")))
+
+
+def make_venv() -> None:
+    """Make an empty virtual environment where there may be an unfinished one."""
+    shutil.rmtree(str(VENV), ignore_errors=True)
+    made = subprocess.run(
+        [sys.executable, "-m", "venv", str(VENV)], capture_output=True, text=True, check=False
+    )
+    if made.returncode != 0:
+        shutil.rmtree(str(VENV), ignore_errors=True)
+        raise BootstrapError(
+            f"{sys.executable} cannot make a virtual environment; install its venv module "
+            "(Debian and Ubuntu: the package python3-venv)."
+        )
+
+
+def run_pip(arguments: list[str], on_line: Callable[[str], None]) -> None:
+    """Run the environment's pip, hand each line to `on_line`, raise with its last lines."""
+    environment = dict(os.environ, PIP_DISABLE_PIP_VERSION_CHECK="1", PIP_NO_INPUT="1")
+    environment.pop("PIP_USER", None)
+    command = [str(VENV / "bin" / "python"), "-I", "-m", "pip", "install", *arguments]
+    lines = []
+    with subprocess.Popen(
+        command,
+        env=environment,
+        cwd=str(ROOT),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as pip:
+        for line in pip.stdout or ():
+            lines.append(line.rstrip())
+            on_line(lines[-1])
+    if pip.returncode != 0:
+        raise BootstrapError("\n".join([*lines[-10:], "pip could not install the packages above."]))
+
+
+def install_packages() -> None:
+    """Install what the lock names, each package checked against its hash."""
+    total = count_packages()
+    seen = 0
+
+    def report(line: str) -> None:
+        nonlocal seen
+        if line.startswith("Collecting "):
+            seen += 1
+            if seen % PROGRESS_EVERY == 0:
+                say(f"  {seen} of about {total} packages fetched")
+        elif line.startswith("Installing collected"):
+            say(f"  installing {seen} packages")
+
+    say("making the Python environment in .venv")
+    make_venv()
+    run_pip(
+        ["--require-hashes", "--no-deps", "--progress-bar", "off", "-r", str(LOCK_FILE)], report
+    )
+
+
+def install_project() -> None:
+    """Install this project itself, editable, so that its commands are in `.venv/bin`."""
+    run_pip(["--no-deps", "--no-build-isolation", "--quiet", "-e", str(ROOT)], lambda _line: None)
+
+
+def take_lock() -> IO[str]:
+    """Take the lock that other runs of this script respect, waiting for it when it is taken."""
+    handle = (ROOT / ".venv.lock").open("w")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        say("another run is making the Python environment; waiting for it")
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    return handle
+
+
+def bootstrap() -> None:
+    """Bring `.venv` up to date; do as little as possible."""
+    wanted = wanted_stamp()
+    if read_stamp() == wanted:
+        return
+    with take_lock():
+        found = read_stamp()
+        if found == wanted:
+            return
+        started = time.monotonic()
+        packages_only = {**wanted, "project": ""}
+        if {**found, "project": ""} != packages_only:
+            install_packages()
+            STAMP.write_text(json.dumps(packages_only))
+        install_project()
+        STAMP.write_text(json.dumps(wanted))
+        say(f"Python environment ready in {time.monotonic() - started:.0f} s")
+
+
+def main() -> int:
+    """Run the bootstrap; return the exit code."""
+    if sys.version_info < MINIMUM_PYTHON:
+        say(
+            f"Python {MINIMUM_PYTHON[0]}.{MINIMUM_PYTHON[1]} or newer is needed, this is "
+            f"{sys.version.split()[0]}; name another one: make PYTHON=python3.12 ..."
+        )
+        return 1
+    try:
+        bootstrap()
+    except BootstrapError as error:
+        say(str(error))
+        return 1
+    except KeyboardInterrupt:
+        say("interrupted; the next run starts again from here")
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,210 @@
+"""`make demo`: two tenants in a cluster, by the same commands that a person would type.
+
+It uses a simulated cluster of its own, or, with the environment variable KUBE_CONTEXT, the cluster
+of the user's that this context names. It can be run again: tenants that are there stay.
+"""
+
+import json
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from local_cluster import catalogue, simulated
+from local_cluster.build import build_groups, link_tools
+from local_cluster.errors import LocalClusterError, UsageError
+from local_cluster.own_cluster import copy_context
+from local_cluster.progress import say
+
+NAMESPACE = "aware"
+# Refuses every pod that does not meet the strictest Pod Security level.
+NAMESPACE_LABELS = {"pod-security.kubernetes.io/enforce": "restricted"}
+FAILED, WRONG_USAGE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
+
+Command = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the demo runs: a kubeconfig with one context, and who plays the containers."""
+
+    kubeconfig: Path
+    context: str | None
+
+    @property
+    def is_simulated(self) -> bool:
+        """Tell whether this is the demo's own cluster."""
+        return self.context is None
+
+
+def plan_commands(existing: Collection[str]) -> list[Command]:
+    """Return the commands to run, given the tenants that are there already."""
+    installs = {"acme": (), "globex": ("--stopped",)}
+    return [
+        *(
+            ("release-manager", "install-tenant", slug, *options)
+            for slug, options in installs.items()
+            if slug not in existing
+        ),
+        ("release-manager", "upgrade-tenant", "acme", "--set", "resources.limits.memory=384Mi"),
+        ("release-manager", "list-tenants"),
+        ("helm", "list", "-n", NAMESPACE),
+        ("release-manager", "show-tenant", "acme"),
+    ]
+
+
+def find_place(context: str | None, scratch: Path) -> Place:
+    """Start the demo's cluster, or copy the user's context; build what that needs first."""
+    if context is None:
+        say("cluster: a local one, started for this demo; its containers are simulated")
+        build_groups(catalogue.DEMO)
+        return Place(simulated.start("demo").kubeconfig, None)
+    build_groups(catalogue.OWN_CLUSTER)
+    kubeconfig = scratch / "kubeconfig"
+    copy_context(context, kubeconfig)
+    say(f"cluster: yours, context {context}; its containers are real")
+    return Place(kubeconfig, context)
+
+
+def build_environment(place: Place, inherited: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of the demo's commands: its cluster, its tools, no other settings."""
+    own = {key: value for key, value in inherited.items() if not key.startswith("RELEASE_MANAGER_")}
+    path = [str(link_tools()), str(Path(sys.executable).parent), inherited.get("PATH", "")]
+    return own | {
+        "KUBECONFIG": str(place.kubeconfig),
+        # Not the user's ~/.kube/cache, where another cluster may have had the same port.
+        "KUBECACHEDIR": str(place.kubeconfig.parent / "discovery"),
+        "PATH": os.pathsep.join(path),
+    }
+
+
+def run(command: Command, environment: Mapping[str, str]) -> int:
+    """Show a command line as a person would type it, run it, return its exit code."""
+    print(f"\n$ {shlex.join(command)}", flush=True)
+    program = shutil.which(command[0], path=environment["PATH"])
+    if program is None:
+        raise LocalClusterError(f"There is no {command[0]} in .venv/bin or the folder of tools.")
+    with subprocess.Popen([program, *command[1:]], env=dict(environment)) as process:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            # The terminal has sent it to the command too, which ends in good order.
+            process.wait()
+            raise
+        except SystemExit:
+            process.terminate()
+            process.wait()
+            raise
+
+
+def ask(command: Command, environment: Mapping[str, str]) -> str | None:
+    """Run a command without showing it; return what it prints, None when it fails."""
+    program = shutil.which(command[0], path=environment["PATH"]) or command[0]
+    answer = subprocess.run(
+        [program, *command[1:]], env=dict(environment), capture_output=True, text=True, check=False
+    )
+    return answer.stdout if answer.returncode == 0 else None
+
+
+def ensure_namespace(environment: Mapping[str, str]) -> None:
+    """Create the namespace, unless there is one, which is left as it is."""
+    if ask(("kubectl", "get", "namespace", NAMESPACE), environment) is not None:
+        return
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": NAMESPACE, "labels": NAMESPACE_LABELS},
+    }
+    say(f"creating the namespace {NAMESPACE}, which takes pods of the level restricted only")
+    created = subprocess.run(
+        [shutil.which("kubectl", path=environment["PATH"]) or "kubectl", "create", "-f", "-"],
+        input=json.dumps(manifest),
+        text=True,
+        env=dict(environment),
+        check=False,
+        capture_output=True,
+    )
+    if created.returncode != 0:
+        raise LocalClusterError(f"The namespace cannot be created: {created.stderr.strip()}")
+
+
+def list_slugs(environment: Mapping[str, str]) -> set[str]:
+    """Return the tenants that are there."""
+    answer = ask(("release-manager", "list-tenants", "-o", "json"), environment)
+    if answer is None:
+        return set()
+    return {tenant["slug"] for tenant in json.loads(answer)}
+
+
+def summarise(place: Place, seconds: float) -> str:
+    """Return the demo's last words."""
+    if not place.is_simulated:
+        return (
+            f"\nDone in {seconds:.0f} s, in your cluster (context {place.context}).\n"
+            "Remove the tenants again:\n"
+            f"  .venv/bin/release-manager --context {place.context} uninstall-tenant acme\n"
+            f"  .venv/bin/release-manager --context {place.context} uninstall-tenant globex"
+        )
+    return f"""
+Done in {seconds:.0f} s.
+Containers are simulated (KWOK): no image was pulled and no gateway runs.
+The Kubernetes API, scheduling, admission and Helm are real.
+
+Go on by hand:
+  export KUBECONFIG=$(make -s demo-kubeconfig) PATH=$(make -s tools-path):$PWD/.venv/bin:$PATH
+  release-manager --help
+Run the demo in a cluster of your own:  make demo KUBE_CONTEXT=name-of-a-context
+Stop the cluster and remove its data:   make demo-down"""
+
+
+def demonstrate(context: str | None, scratch: Path) -> int:
+    """Run the demo; return its exit code, that of the first command that fails."""
+    started = time.monotonic()
+    place = find_place(context, scratch)
+    environment = build_environment(place, os.environ)
+    ensure_namespace(environment)
+    # What it finds fault with is for the reader; the demo goes on.
+    run(("release-manager", "doctor"), environment)
+    existing = list_slugs(environment)
+    for slug in sorted(existing & {"acme", "globex"}):
+        say(f"tenant {slug} is there from an earlier run")
+    for command in plan_commands(existing):
+        code = run(command, environment)
+        if code != 0:
+            say(f"the demo ends here: `{shlex.join(command)}` failed with exit code {code}")
+            return code
+    print(summarise(place, time.monotonic() - started))
+    return 0
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the demo; return its exit code."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
+    if arguments:
+        print(__doc__)
+        return 0 if set(arguments) <= {"-h", "--help"} else WRONG_USAGE
+    with ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="aware-demo-")))
+        try:
+            return demonstrate(os.environ.get("KUBE_CONTEXT") or None, scratch)
+        except UsageError as error:
+            say(str(error))
+            return WRONG_USAGE
+        except LocalClusterError as error:
+            say(str(error))
+            return FAILED
+        except KeyboardInterrupt:
+            say("interrupted; `make demo` goes on from here, `make demo-down` removes everything")
+            return INTERRUPTED
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
