@@ -6,6 +6,7 @@ test runs against both.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -19,12 +20,21 @@ Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
+class Clock:
+    """What waits are measured with; a test passes one that only sleeping moves."""
+
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+
+@dataclass(frozen=True)
 class RunOptions:
     """How an operation that changes something is run."""
 
     timeout_seconds: float
     progress: Progress
     is_waiting: bool = True
+    clock: Clock = field(default_factory=Clock)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from jsonschema import Draft7Validator
 
 from .chart import DEFAULT_PROFILE
 from .errors import InvalidSettingsError, InvalidValuesError
-from .values import load_values_file, merge_values
+from .values import RECORD_KEY, load_values_file, merge_values
 
 ENVIRONMENT_PREFIX = "RELEASE_MANAGER_"
 FLEET_FILE = "fleet.yaml"
@@ -143,6 +143,11 @@ def _read_fleet_file(path: Path) -> dict[str, Any]:
     except InvalidValuesError as exc:
         raise InvalidSettingsError(exc.problem, remedy=exc.remedy) from exc
     _check(content, dict.fromkeys(content, f"file {path}"))
+    if RECORD_KEY in content.get("defaults", {}):
+        raise InvalidSettingsError(
+            f"field defaults.{RECORD_KEY} (file {path}): it belongs to the release manager",
+            remedy="Remove it",
+        )
     charts = content.pop("charts", {})
     if "tenant" in charts:
         reference = charts["tenant"]

@@ -21,9 +21,12 @@ RELEASE_PREFIX = "tenant-"
 # values.schema.json holds the same list; a test compares the two.
 RESERVED_SLUGS = frozenset(
     (
-        *("admin", "api", "app", "auth", "cdn", "docs", "ftp", "grafana", "localhost", "mail"),
-        *("mx", "ns", "ns1", "ns2", "platform", "postgres", "smtp", "staging", "static"),
-        *("status", "traefik", "wildcard", "www"),
+        *("admin", "alertmanager", "api", "app", "auth", "autoconfig", "autodiscover", "billing"),
+        *("blog", "cdn", "console", "dashboard", "dns", "docs", "ftp", "grafana", "help", "imap"),
+        *("internal", "localhost", "login", "mail", "metrics", "mta-sts", "mx", "ns", "ns1", "ns2"),
+        *("platform", "pop", "postgres", "prometheus", "registry", "root", "smtp", "sso"),
+        *("staging", "static", "status", "support", "system", "traefik", "webmail", "wildcard"),
+        *("wpad", "www"),
     )
 )
 

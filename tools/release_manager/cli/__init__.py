@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     try:
-        release_manager.main(arguments, prog_name="release-manager", standalone_mode=False)
+        code = release_manager.main(arguments, prog_name="release-manager", standalone_mode=False)
     except ReleaseManagerError as error:
         print_error(error)
         return error.exit_code
@@ -70,4 +70,5 @@ def run(arguments: Sequence[str] | None = None) -> int:
         # The reader of our stdout has gone, as in "| head"; nothing is wrong here.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    return 0
+    # click hands out what context.exit() was given, or what a command returned.
+    return code if isinstance(code, int) else 0

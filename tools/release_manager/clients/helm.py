@@ -221,7 +221,8 @@ def _schema(line: str, slug: str) -> ReleaseManagerError:
 
 
 def _template(line: str, slug: str) -> ReleaseManagerError:
-    said = re.search(r"error calling fail: (.*)", line)
+    # What a chart says with "fail" follows the place.
+    said = re.search(r"execution error at \([^)]*\): (.*)", line)
     problem = said[1] if said else f"a template cannot be rendered: {line}"
     return InvalidValuesError(problem, remedy="Correct the values", tenant=slug)
 
@@ -297,6 +298,7 @@ def classify_error(stderr: str, slug: str) -> ReleaseManagerError:
 
 def _error_line(stderr: str) -> str:
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    lines = [line for line in lines if not line.startswith("Use --debug flag")]
     errors = [i for i, line in enumerate(lines) if line.lower().startswith("error:")]
     chosen = " ".join(lines[errors[-1] :] if errors else lines[-1:]) or "it printed no reason"
     return chosen.removeprefix("Error: ").removeprefix("ERROR: ")[:600]

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import urllib3
+import yaml
 from kubernetes import client, config
 
 from ..errors import ClusterUnreachableError, ForbiddenError, OperationFailedError
@@ -178,7 +179,14 @@ def connect(kubeconfig: str, context: str) -> KubernetesApi:
             )
         configuration = _new_configuration()
         config.load_kube_config(names, chosen, configuration, persist_config=False)
-    except (config.ConfigException, OSError, ValueError, TypeError, KeyError) as exc:
+    except (
+        config.ConfigException,
+        yaml.YAMLError,
+        OSError,
+        ValueError,
+        TypeError,
+        KeyError,
+    ) as exc:
         raise ClusterUnreachableError(
             f"field --kubeconfig: {path} cannot be used: {_shorten(exc)}",
             remedy="Name a valid kubeconfig with --kubeconfig or KUBECONFIG",

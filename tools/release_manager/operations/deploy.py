@@ -335,6 +335,15 @@ def choose_kept_chart(
     return ports.releases.extract_chart(base)
 
 
+def verify_templates(ports: Ports, plan: Plan) -> None:
+    """Let the chart's own rules, which no schema can say, refuse a plan before any write.
+
+    Raises InvalidValuesError.
+    """
+    if plan.labels is not None:
+        ports.releases.render(plan.slug, plan.chart, plan.values)
+
+
 def execute_plan(
     ports: Ports,
     observation: Observation,

@@ -67,7 +67,7 @@ def examine(inspection: Inspection, namespace: str) -> Iterator[Check]:
     yield _check("namespace", lambda: _find_namespace(inspection, namespace))
     yield _check("rights", lambda: _find_rights(inspection))
     yield _check("definitions", lambda: _find_definitions(inspection))
-    yield _check("nodes", lambda: _find_nodes(inspection))
+    yield _advise("nodes", lambda: _find_nodes(inspection))
     yield _advise("ingress", lambda: _find_ingress(inspection))
     yield _advise("storage", lambda: _find_storage(inspection))
     yield _advise("clock", lambda: _find_clock(inspection))

@@ -11,7 +11,15 @@ from ..settings import Settings
 from ..state import TenantState
 from ..tenant import Target
 from ..values import Layers, Values, build_defaults, coalesce_values
-from .deploy import Action, Plan, Result, execute_plan, plan_deployment, read_baseline
+from .deploy import (
+    Action,
+    Plan,
+    Result,
+    execute_plan,
+    plan_deployment,
+    read_baseline,
+    verify_templates,
+)
 from .observe import Observation, observe_tenant, require_idle
 
 TOKEN_BYTES = 32
@@ -49,6 +57,7 @@ def _plan(
     if has_been_deployed:
         _refuse_existing(observation, plan)
     _require_token(ports, plan)
+    verify_templates(ports, plan)
     return plan
 
 
@@ -77,6 +86,7 @@ def install_tenant(
     A failed install is left for inspection unless is_cleaning_up. Raises TenantExistsError,
     RolloutFailedError.
     """
+    ports.cluster.require_namespace()
     with ports.liveness.hold() as writer:
         observation, plan = plan_install(ports, settings, slug, overrides, writer=writer)
         idle = require_idle(ports, observation, run)

@@ -103,7 +103,8 @@ def require_idle(ports: Ports, observation: Observation, run: RunOptions) -> Obs
             f"{observation.slug}' repairs it",
             tenant=observation.slug,
         )
-    if latest.writer is None:
+    # The labels of a release that is being uninstalled tell who wrote it, not who removes it.
+    if latest.writer is None or latest.status is ReleaseStatus.UNINSTALLING:
         raise ReleaseBusyError(
             f"it is stuck: {verdict.reason}",
             remedy=f"Repair it with 'release-manager recover-tenant {observation.slug}'",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -29,10 +28,11 @@ class Readiness:
         """Return one sentence on why the tenant is not ready."""
         if self.workload is None:
             return "its Deployment is missing"
-        if self.diagnosis is not None:
+        if self.diagnosis is not None and self.diagnosis.is_hopeless:
             return self.diagnosis.sentence
         ready, wanted = self.workload.ready_replicas, self.workload.spec_replicas
-        return f"{ready} of {wanted} replicas ready after {run.timeout_seconds:.0f} seconds"
+        late = f"{ready} of {wanted} replicas ready after {run.timeout_seconds:.0f} seconds"
+        return f"{late}: {self.diagnosis.sentence}" if self.diagnosis else late
 
 
 def wait_until_ready(ports: Ports, slug: str, *, revision: int, run: RunOptions) -> Readiness:
@@ -41,7 +41,7 @@ def wait_until_ready(ports: Ports, slug: str, *, revision: int, run: RunOptions)
     Ends early when a cause that waiting cannot cure lasts. Raises ChangedMeanwhileError
     when somebody else writes another revision meanwhile.
     """
-    deadline = time.monotonic() + run.timeout_seconds
+    deadline = run.clock.monotonic() + run.timeout_seconds
     hopeless_since: float | None = None
     told = ""
     while True:
@@ -50,7 +50,7 @@ def wait_until_ready(ports: Ports, slug: str, *, revision: int, run: RunOptions)
             return Readiness(is_ready=True, workload=workload)
         pods = ports.cluster.list_pods(slug).get(slug, ())
         cause = diagnose_tenant(ports, workload, slug, pods)
-        now = time.monotonic()
+        now = run.clock.monotonic()
         hopeless_since = (hopeless_since or now) if cause and cause.is_hopeless else None
         lasts = hopeless_since is not None and now - hopeless_since >= HOPELESS_SECONDS
         if lasts or now >= deadline or (workload is not None and workload.has_missed_deadline):
@@ -59,7 +59,7 @@ def wait_until_ready(ports: Ports, slug: str, *, revision: int, run: RunOptions)
         if (text := _describe(workload, pods, cause)) != told:
             run.progress(text)
             told = text
-        time.sleep(POLL_SECONDS)
+        run.clock.sleep(POLL_SECONDS)
 
 
 def require_ready(ports: Ports, slug: str, revision: int, run: RunOptions, done: str) -> None:

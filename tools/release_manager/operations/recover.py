@@ -70,8 +70,8 @@ def recover_tenant(
     hand_run_timeout: timedelta = HAND_RUN_TIMEOUT,
 ) -> Result:
     """Bring a stuck or failed release back to its last good revision, or finish its install."""
+    ports.cluster.require_namespace()
     with ports.liveness.hold() as writer:
-        ports.cluster.require_namespace()
         observation = observe_tenant(ports, slug)
         plan = plan_recovery(observation, hand_run_timeout=hand_run_timeout)
         latest = require_release(observation)

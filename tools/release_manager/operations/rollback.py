@@ -54,8 +54,8 @@ def rollback_tenant(
     run: RunOptions,
 ) -> Result:
     """Restore an older revision, its overrides included, and wait until it is ready."""
+    ports.cluster.require_namespace()
     with ports.liveness.hold():
-        ports.cluster.require_namespace()
         observation = observe_tenant(ports, slug)
         plan_rollback(observation, to_revision)
         observation = require_idle(ports, observation, run)

@@ -76,6 +76,7 @@ def scale_tenant(
     run: RunOptions,
 ) -> Result:
     """Ask for a number of replicas and wait for them. replicas: see plan_scale."""
+    ports.cluster.require_namespace()
     with ports.liveness.hold() as writer:
         observation, plan = plan_scale(ports, settings, slug, replicas, writer=writer)
         idle = require_idle(ports, observation, run)

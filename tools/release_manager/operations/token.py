@@ -87,6 +87,7 @@ def rotate_token(
     The old token stays beside the new one until the tenant is ready, so that a failure puts
     it back, and a rotation that was killed goes on with the same new token.
     """
+    ports.cluster.require_namespace()
     with ports.liveness.hold() as writer:
         # Planned before anything is written: bad input changes nothing.
         observation, plan = plan_rotation(ports, settings, slug, writer=writer)

@@ -69,8 +69,8 @@ def uninstall_tenant(
     is_deleting_data: bool,
 ) -> Result:
     """Uninstall the release, then delete the data if asked; can be run again at any point."""
+    ports.cluster.require_namespace()
     with ports.liveness.hold():
-        ports.cluster.require_namespace()
         observation = observe_tenant(ports, slug)
         plan = plan_uninstall(ports, observation, is_deleting_data=is_deleting_data)
         if plan.has_release:

@@ -8,7 +8,7 @@ from ..errors import InvalidValuesError
 from ..ports import Ports, RunOptions
 from ..settings import Settings
 from ..values import Layers, Values, build_defaults, merge_values, remove_path
-from .deploy import Plan, Result, execute_plan, plan_deployment, read_baseline
+from .deploy import Plan, Result, execute_plan, plan_deployment, read_baseline, verify_templates
 from .observe import Observation, observe_tenant, require_idle, require_release
 
 
@@ -51,7 +51,7 @@ def _plan(
         defaults=build_defaults(chart, profile, settings.fleet_values()),
         overrides=_change_overrides(observation.slug, old.overrides, request),
     )
-    return plan_deployment(
+    plan = plan_deployment(
         observation,
         baseline,
         chart,
@@ -59,6 +59,8 @@ def _plan(
         writer=writer,
         overwrite_drift=request.overwrite_drift,
     )
+    verify_templates(ports, plan)
+    return plan
 
 
 def _change_overrides(slug: str, overrides: Values, request: UpgradeRequest) -> Values:
@@ -84,6 +86,7 @@ def upgrade_tenant(
 
     Raises what plan_upgrade raises, and RolloutFailedError.
     """
+    ports.cluster.require_namespace()
     with ports.liveness.hold() as writer:
         # Planned before anything is repaired: bad input changes nothing.
         observation, plan = plan_upgrade(ports, settings, slug, request, writer=writer)

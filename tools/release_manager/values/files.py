@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -10,6 +12,28 @@ from ..errors import InvalidValuesError
 from .trees import Values
 
 MAX_FILE_BYTES = 1_000_000
+
+_TAG = "tag:yaml.org,2002:"
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """Reads dates, ``1:30`` and ``.inf`` as text: for Helm they are no numbers either."""
+
+
+_PlainLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag in (f"{_TAG}bool", f"{_TAG}null")]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_PlainLoader.add_implicit_resolver(
+    f"{_TAG}int",
+    re.compile(r"[-+]?(0b[01_]+|0x[0-9a-fA-F_]+|0[0-7_]*|[1-9][0-9_]*)$"),
+    list("-+0123456789"),
+)
+_PlainLoader.add_implicit_resolver(
+    f"{_TAG}float",
+    re.compile(r"[-+]?([0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*)([eE][-+][0-9]+)?$"),
+    list("-+.0123456789"),
+)
 
 
 def load_values_file(path: Path, *, field_name: str = "-f") -> Values:
@@ -27,8 +51,8 @@ def load_values_file(path: Path, *, field_name: str = "-f") -> Values:
                     f"field {field_name}: {path} has {kind} in line {token.start_mark.line + 1}",
                     remedy="Write the value out in full: values files are plain data",
                 )
-        values = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as exc:
+        values = _PlainLoader(text).get_single_data()
+    except (yaml.YAMLError, ValueError, RecursionError) as exc:
         mark = getattr(exc, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
         why = getattr(exc, "problem", None) or "it cannot be parsed"
@@ -37,12 +61,25 @@ def load_values_file(path: Path, *, field_name: str = "-f") -> Values:
         ) from exc
     if values is None:
         return {}
-    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
+    if not isinstance(values, dict):
         raise InvalidValuesError(
             f"field {field_name}: {path} holds no mapping of names to values",
             remedy="Write it as 'key: value' lines",
         )
+    _require_text_keys(values, field_name, path)
     return values
+
+
+def _require_text_keys(node: Any, field_name: str, path: Path) -> None:
+    for key in node if isinstance(node, dict) else ():
+        if not isinstance(key, str):
+            raise InvalidValuesError(
+                f"field {field_name}: {path} has a name that is no text: {key}",
+                remedy="Put it in quotes",
+            )
+    for child in node.values() if isinstance(node, dict) else node:
+        if isinstance(child, dict | list):
+            _require_text_keys(child, field_name, path)
 
 
 def _read_text(path: Path, field_name: str) -> str:

@@ -16,7 +16,7 @@ from .trees import coalesce_values, format_value
 
 
 def validate_values(chart: Chart, values: Mapping[str, Any], *, tenant: str) -> None:
-    """Check values against the chart's schema, exactly as Helm will.
+    """Check values against the chart's schema, exactly as Helm will, and the slug in them.
 
     Raises InvalidValuesError naming the tenant, the field and the remedy.
     """
@@ -25,6 +25,12 @@ def validate_values(chart: Chart, values: Mapping[str, Any], *, tenant: str) -> 
     if errors:
         problem, remedy = _explain_violation(_innermost(errors[0]))
         raise InvalidValuesError(problem, remedy=remedy, tenant=tenant)
+    if merged.get("slug") not in (None, "", tenant):
+        raise InvalidValuesError(
+            f"field slug: the values name another tenant, {merged['slug']}",
+            remedy="Remove it: the command names the tenant",
+            tenant=tenant,
+        )
 
 
 def _depth(error: ValidationError) -> tuple[int, str]:

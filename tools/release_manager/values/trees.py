@@ -47,7 +47,10 @@ def _without_nulls(values: Values) -> Values:
 
 
 def diff_paths(left: Mapping[str, Any], right: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Return the dotted paths at which two value trees differ; lists are compared whole."""
+    """Return the dotted paths at which two value trees differ.
+
+    Lists are compared whole, and an empty map is like none: templates see no difference.
+    """
     paths: list[str] = []
     for key in sorted({*left, *right}):
         path = prefix + key.replace(".", "\\.")

@@ -1,0 +1,614 @@
+"""Doubles of the ports, in memory: a cluster whose Helm, pods and clock a test controls.
+
+They keep to what ``tests/contracts.py`` demands of the real clients, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import yaml
+
+from release_manager.chart import Chart, build_digest
+from release_manager.errors import (
+    ChangedMeanwhileError,
+    ChartNotFoundError,
+    HelmFailedError,
+    NamespaceNotFoundError,
+    OperationFailedError,
+    ReleaseBusyError,
+    RevisionNotFoundError,
+    TenantNotFoundError,
+)
+from release_manager.ports import Clock, Deployment, Ports, RunOptions, TokenSecret
+from release_manager.settings import Settings
+from release_manager.tenant import (
+    Container,
+    Event,
+    Holder,
+    Pod,
+    ReleaseStatus,
+    Revision,
+    RevisionBody,
+    RevisionLabels,
+    Target,
+    Workload,
+)
+from release_manager.values import coalesce_values, merge_values
+
+HISTORY_MAX = 5
+START = datetime(2026, 3, 1, 3, 0, tzinfo=UTC)
+
+_DEFAULT_VALUES: dict[str, Any] = {
+    "slug": "",
+    "domain": "wareit.ai",
+    "host": "",
+    "replicas": 1,
+    "image": {"registry": "registry.wareit.ai", "repository": "aware-gateway", "tag": ""},
+    "token": {"existingSecret": "", "key": "token", "revision": ""},
+    "persistence": {"enabled": False},
+    "env": {},
+    "releaseManager": {},
+}
+_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        "slug": {"type": "string"},
+        "domain": {"type": "string"},
+        "host": {"type": "string"},
+        "replicas": {"type": "integer", "minimum": 0, "description": "a number of pods"},
+        "image": {"type": "object", "additionalProperties": {"type": "string"}},
+        "token": {"type": "object", "additionalProperties": {"type": "string"}},
+        "persistence": {"type": "object", "properties": {"enabled": {"type": "boolean"}}},
+        "env": {"type": "object", "additionalProperties": {"type": "string"}},
+        "releaseManager": {"type": "object"},
+    },
+}
+
+
+def build_chart(version: str = "0.1.0", **default_values: Any) -> Chart:
+    """Return a chart with the values of the real one that operations know about."""
+    values = merge_values(_DEFAULT_VALUES, default_values)
+    return Chart(
+        name="aware-tenant",
+        version=version,
+        reference=f"aware-tenant-{version}.tgz",
+        digest=build_digest(version, values),
+        default_values=values,
+        schema=_SCHEMA,
+        profiles={"default": {}, "openclaw": {"env": {"NODE_OPTIONS": "--max-old-space-size=512"}}},
+    )
+
+
+class ManagerKilled(BaseException):
+    """``kill -9`` while Helm was at work: nothing that follows in the process runs."""
+
+
+class FakeClock:
+    """A clock that only sleeping moves."""
+
+    def __init__(self) -> None:
+        self._now = START
+
+    def now(self) -> datetime:
+        return self._now
+
+    def advance(self, seconds: float) -> None:
+        self._now += timedelta(seconds=seconds)
+
+    def as_clock(self) -> Clock:
+        return Clock(monotonic=lambda: self.now().timestamp(), sleep=self.advance)
+
+
+class FakeCharts:
+    """Port ``Charts``: charts by reference."""
+
+    def __init__(self, **charts: Chart) -> None:
+        self.by_reference: dict[str, Chart] = dict(charts)
+
+    def load(self, reference: str) -> Chart:
+        try:
+            return self.by_reference[reference]
+        except KeyError:
+            raise ChartNotFoundError(
+                f"field chart: {reference} is no chart", remedy="Name a chart"
+            ) from None
+
+
+@dataclass(frozen=True)
+class _Applied:
+    """A tenant's Deployment: the values it was applied with, and since when its pods start."""
+
+    chart: Chart
+    values: dict[str, Any]
+    spec_replicas: int
+    pods_since: datetime
+    generation: int
+    has_settled: bool = False
+
+    @property
+    def image(self) -> str:
+        image = self.values["image"]
+        return f"{image['registry']}/{image['repository']}:{image['tag'] or '2026.9.6'}"
+
+    @property
+    def pod_template(self) -> object:
+        """What restarts the pods when it changes."""
+        return self.image, self.values["env"], self.values["token"]
+
+
+class FakeCluster:
+    """Port ``Cluster``. Pods get ready ``start_seconds`` after they were made.
+
+    sick_images: by tag, what the container of such an image shows for ever.
+    """
+
+    def __init__(self, clock: FakeClock) -> None:
+        self._clock = clock
+        self._applied: dict[str, _Applied] = {}
+        self.is_namespace_there = True
+        self.start_seconds = 2.0
+        self.sick_images: dict[str, Container] = {}
+        self.failure_message = ""
+        self.events: list[Event] = []
+        self.logs: dict[str, list[str]] = {}
+        self.volumes: set[str] = set()
+        self.pod_lists = 0
+
+    # What a test does by hand.
+
+    def break_image(self, tag: str, **container: Any) -> None:
+        """Let containers with this image tag never get ready."""
+        shown = {"waiting_reason": "ImagePullBackOff", **container}
+        self.sick_images[tag] = Container(
+            name="gateway",
+            image=f"registry.wareit.ai/aware-gateway:{tag}",
+            is_ready=False,
+            restarts=shown.pop("restarts", 0),
+            **shown,
+        )
+
+    def scale(self, slug: str, replicas: int) -> None:
+        """``kubectl scale``."""
+        self._applied[slug] = replace(self._applied[slug], spec_replicas=replicas)
+
+    def delete_workload(self, slug: str) -> None:
+        """``kubectl delete deployment``."""
+        self._applied.pop(slug, None)
+
+    # What Helm does.
+
+    def apply(self, slug: str, chart: Chart, values: dict[str, Any]) -> None:
+        seen = coalesce_values(chart.default_values, values)
+        old = self._applied.get(slug)
+        new = _Applied(chart, seen, seen["replicas"], self._clock.now(), 1)
+        if old is not None and old.pod_template == new.pod_template:
+            is_growing = new.spec_replicas > old.spec_replicas
+            since = new.pods_since if is_growing else old.pods_since
+            generation = old.generation + is_growing
+            new = replace(new, pods_since=since, generation=generation, has_settled=old.has_settled)
+        elif old is not None:
+            new = replace(new, generation=old.generation + 1)
+        self._applied[slug] = new
+        if seen["persistence"]["enabled"]:
+            self.volumes.add(slug)
+
+    # The port.
+
+    def require_namespace(self) -> None:
+        if not self.is_namespace_there:
+            raise NamespaceNotFoundError(
+                "field namespace: there is no namespace 'aware'", remedy="Create it"
+            )
+
+    def now(self) -> datetime:
+        return self._clock.now()
+
+    def list_workloads(self) -> Sequence[Workload]:
+        return [self._show(slug, item) for slug, item in sorted(self._applied.items())]
+
+    def read_workload(self, slug: str) -> Workload | None:
+        applied = self._applied.get(slug)
+        return self._show(slug, applied) if applied is not None else None
+
+    def list_pods(self, slug: str | None = None) -> dict[str, Sequence[Pod]]:
+        self.pod_lists += 1
+        wanted = sorted(self._applied) if slug is None else [slug]
+        pods = {name: self._show_pods(name) for name in wanted if name in self._applied}
+        return {name: found for name, found in pods.items() if found}
+
+    def list_events(self, slug: str) -> Sequence[Event]:
+        return [event for event in self.events if Target(slug).release in event.name]
+
+    def read_log_tail(self, pod: Pod, *, is_previous: bool, lines: int) -> Sequence[str]:
+        return self.logs.get(pod.name.rpartition("-")[0], [])[-lines:]
+
+    def has_volume(self, slug: str) -> bool:
+        return slug in self.volumes
+
+    def delete_volume(self, slug: str) -> bool:
+        has_been_there = slug in self.volumes
+        self.volumes.discard(slug)
+        return has_been_there
+
+    def _is_ready(self, applied: _Applied) -> bool:
+        if self.failure_message or applied.values["image"]["tag"] in self.sick_images:
+            return False
+        age = self._clock.now() - applied.pods_since
+        return age >= timedelta(seconds=self.start_seconds)
+
+    def _show(self, slug: str, applied: _Applied) -> Workload:
+        is_ready = self._is_ready(applied) or not applied.spec_replicas
+        if is_ready and not applied.has_settled:
+            self._applied[slug] = replace(applied, has_settled=True)
+        has_settled = is_ready or applied.has_settled
+        host = applied.values["host"] or f"{slug}.{applied.values['domain']}"
+        return Workload(
+            slug=slug,
+            wanted_replicas=applied.values["replicas"],
+            spec_replicas=applied.spec_replicas,
+            ready_replicas=applied.spec_replicas if is_ready else 0,
+            updated_replicas=applied.spec_replicas,
+            existing_replicas=applied.spec_replicas,
+            is_observed=True,
+            image=applied.image,
+            host=host,
+            chart=f"{applied.chart.name}-{applied.chart.version}",
+            progress_reason="NewReplicaSetAvailable" if has_settled else "ReplicaSetUpdated",
+            failure_message=self.failure_message,
+        )
+
+    def _show_pods(self, slug: str) -> list[Pod]:
+        applied = self._applied[slug]
+        if self.failure_message:
+            return []
+        is_ready = self._is_ready(applied)
+        healthy = Container("gateway", applied.image, is_ready, 0)
+        container = self.sick_images.get(applied.values["image"]["tag"], healthy)
+        return [
+            Pod(
+                name=f"{Target(slug).release}-{applied.generation}-{number}",
+                phase="Running" if is_ready else "Pending",
+                node="node-0",
+                is_ready=is_ready,
+                is_deleting=False,
+                created_at=applied.pods_since,
+                containers=(container,),
+            )
+            for number in range(applied.spec_replicas)
+        ]
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """A release Secret."""
+
+    revision: Revision
+    description: str
+    chart: Chart
+    values: dict[str, Any] = field(repr=False)
+
+
+class FakeReleases:
+    """Port ``Releases``, with the ways of Helm 4.
+
+    fail_next and kill_next decide how the next write ends; ``*_by_hand`` are an operator's
+    own helm, which knows nothing of labels.
+    """
+
+    def __init__(self, cluster: FakeCluster) -> None:
+        self._cluster = cluster
+        self._stored: dict[str, list[_Stored]] = {}
+        self._next_end: str = ""
+        self.writes: list[str] = []
+
+    # What a test does by hand.
+
+    def fail_next(self, why: str = "the API server refused an object") -> None:
+        """Let Helm fail in the middle of its next write."""
+        self._next_end = why
+
+    def kill_next(self) -> None:
+        """Let Helm and the manager be killed in the middle of the next write."""
+        self._next_end = "killed"
+
+    def upgrade_by_hand(
+        self, slug: str, values: dict[str, Any], chart: Chart, *, is_reusing: bool = True
+    ) -> None:
+        """``helm upgrade --install --set``, with ``--reuse-values`` or without."""
+        last = self._stored[slug][-1] if slug in self._stored else None
+        old = last.values if last is not None and is_reusing else {}
+        labels = last.revision.labels if last is not None else None
+        self._upgrade(slug, chart, merge_values(old, values), labels)
+
+    def kill_by_hand(self, slug: str, chart: Chart) -> None:
+        """A hand-run upgrade that was killed."""
+        self.kill_next()
+        with suppress(ManagerKilled):
+            self.upgrade_by_hand(slug, {}, chart)
+
+    def set_status(self, slug: str, status: ReleaseStatus) -> None:
+        """Put the latest revision into any status."""
+        self._set_status(slug, self._stored[slug][-1].revision.number, status)
+
+    # The port.
+
+    def list_latest(self) -> Sequence[Revision]:
+        return [self._stored[slug][-1].revision for slug in sorted(self._stored)]
+
+    def list_revisions(self, slug: str) -> Sequence[Revision]:
+        return [item.revision for item in self._stored.get(slug, ())]
+
+    def read_body(self, revision: Revision) -> RevisionBody:
+        stored = self._find(revision.slug, revision.number)
+        return RevisionBody(
+            revision=revision,
+            description=stored.description,
+            chart_name=stored.chart.name,
+            chart_version=stored.chart.version,
+            values=stored.values,
+            manifest=self.render(revision.slug, stored.chart, stored.values),
+        )
+
+    def extract_chart(self, revision: Revision) -> Chart:
+        # Helm keeps values and schema parsed: what comes out has other bytes, no profiles.
+        chart = self._find(revision.slug, revision.number).chart
+        return replace(chart, digest=f"extracted-{chart.digest}", profiles={})
+
+    def deploy(self, deployment: Deployment) -> None:
+        self._upgrade(deployment.slug, deployment.chart, deployment.values, deployment.labels)
+
+    def render(self, slug: str, chart: Chart, values: dict[str, Any]) -> str:
+        seen = coalesce_values(chart.default_values, values)
+        seen.pop("releaseManager", None)
+        metadata = {"name": Target(slug).release, "chart": chart.version}
+        return f"---\n{yaml.safe_dump({'kind': 'Deployment', 'metadata': metadata, **seen})}"
+
+    def rollback(self, slug: str, number: int, *, timeout_seconds: float) -> None:
+        if slug not in self._stored:
+            raise TenantNotFoundError("there is no such release", remedy="List them", tenant=slug)
+        target = self._find(slug, number)
+        current = self._stored[slug][-1].revision
+        added = self._append(
+            slug,
+            ReleaseStatus.PENDING_ROLLBACK,
+            target.chart,
+            target.values,
+            target.revision.labels,
+            f"Rollback to {number}",
+        )
+        self._end(added, failing=[current.number], superseded=self._numbers_deployed(slug))
+
+    def uninstall(self, slug: str, *, timeout_seconds: float) -> None:
+        if slug not in self._stored:
+            raise TenantNotFoundError("there is no such release", remedy="List them", tenant=slug)
+        self.writes.append(f"uninstall {slug}")
+        self.set_status(slug, ReleaseStatus.UNINSTALLING)
+        self._die_or_fail()
+        self._cluster.delete_workload(slug)
+        del self._stored[slug]
+
+    def mark_failed(self, revision: Revision, *, reason: str) -> None:
+        stored = self._find(revision.slug, revision.number)
+        if stored.revision.status is not revision.status:
+            raise ChangedMeanwhileError(
+                f"revision {revision.number} was changed by somebody else just now",
+                remedy="Look again",
+                tenant=revision.slug,
+            )
+        self._set_status(revision.slug, revision.number, ReleaseStatus.FAILED, reason)
+
+    # Helm inside.
+
+    def _upgrade(
+        self, slug: str, chart: Chart, values: dict[str, Any], labels: RevisionLabels | None
+    ) -> None:
+        last = self._stored[slug][-1].revision if slug in self._stored else None
+        if last is None:
+            status = ReleaseStatus.PENDING_INSTALL
+        elif last.status is ReleaseStatus.UNINSTALLING:
+            raise HelmFailedError(
+                f"helm failed: {slug} has no deployed releases", remedy="Look", tenant=slug
+            )
+        elif last.status.is_in_progress:
+            raise ReleaseBusyError(
+                "another Helm operation is under way", remedy="Wait for it", tenant=slug
+            )
+        else:
+            status = ReleaseStatus.PENDING_UPGRADE
+        # With nothing deployed Helm upgrades from the last revision, even a failed one.
+        before = self._numbers_deployed(slug) or ([last.number] if last else [])
+        added = self._append(slug, status, chart, values, labels, "Preparing upgrade")
+        done = "Install complete" if last is None else "Upgrade complete"
+        self._end(added, failing=[], superseded=before, description=done)
+
+    def _append(
+        self,
+        slug: str,
+        status: ReleaseStatus,
+        chart: Chart,
+        values: dict[str, Any],
+        labels: RevisionLabels | None,
+        description: str,
+    ) -> _Stored:
+        history = self._stored.setdefault(slug, [])
+        number = history[-1].revision.number + 1 if history else 1
+        self._forget_oldest(history)
+        revision = Revision(slug, number, status, self._cluster.now(), labels)
+        added = _Stored(revision, description, chart, merge_values(values))
+        history.append(added)
+        self.writes.append(f"{status.value} {slug}")
+        return added
+
+    def _forget_oldest(self, history: list[_Stored]) -> None:
+        """Make room for one more, but never forget what is deployed."""
+        finished = [i for i in history if i.revision.status is not ReleaseStatus.DEPLOYED]
+        for item in finished[: max(0, len(history) - HISTORY_MAX + 1)]:
+            history.remove(item)
+
+    def _end(
+        self,
+        added: _Stored,
+        *,
+        failing: list[int],
+        superseded: list[int],
+        description: str | None = None,
+    ) -> None:
+        slug, number = added.revision.slug, added.revision.number
+        try:
+            self._die_or_fail()
+        except OperationFailedError:
+            self._set_status(slug, number, ReleaseStatus.FAILED, "failed")
+            for other in failing:
+                self._set_status(slug, other, ReleaseStatus.SUPERSEDED)
+            raise
+        self._cluster.apply(slug, added.chart, added.values)
+        for other in superseded:
+            self._set_status(slug, other, ReleaseStatus.SUPERSEDED)
+        self._set_status(slug, number, ReleaseStatus.DEPLOYED, description)
+
+    def _die_or_fail(self) -> None:
+        how, self._next_end = self._next_end, ""
+        if how == "killed":
+            raise ManagerKilled
+        if how:
+            raise HelmFailedError(f"helm failed: {how}", remedy="See what it says")
+
+    def _numbers_deployed(self, slug: str) -> list[int]:
+        deployed = ReleaseStatus.DEPLOYED
+        return [
+            item.revision.number
+            for item in self._stored.get(slug, ())
+            if item.revision.status is deployed
+        ]
+
+    def _find(self, slug: str, number: int) -> _Stored:
+        for item in self._stored.get(slug, ()):
+            if item.revision.number == number:
+                return item
+        raise RevisionNotFoundError(
+            f"revision {number} is no longer there", remedy="See the history", tenant=slug
+        )
+
+    def _set_status(
+        self, slug: str, number: int, status: ReleaseStatus, description: str | None = None
+    ) -> None:
+        stored = self._find(slug, number)
+        changed = replace(
+            stored,
+            revision=replace(stored.revision, status=status),
+            description=stored.description if description is None else description,
+        )
+        history = self._stored[slug]
+        history[history.index(stored)] = changed
+
+
+class FakeSecrets:
+    """Port ``Secrets``. others: Secrets of somebody else, as (name, key)."""
+
+    def __init__(self) -> None:
+        self._tokens: dict[str, TokenSecret] = {}
+        self._writes = 0
+        self.others: set[tuple[str, str]] = set()
+
+    def read_token(self, slug: str) -> TokenSecret | None:
+        return self._tokens.get(slug)
+
+    def create_token(self, slug: str, token: str) -> bool:
+        if slug in self._tokens:
+            return False
+        self._store(slug, TokenSecret(token, None, 1, ""))
+        return True
+
+    def update_token(self, slug: str, secret: TokenSecret) -> None:
+        current = self._tokens.get(slug)
+        if current is None or current.resource_version != secret.resource_version:
+            raise ChangedMeanwhileError(
+                f"Secret {Target(slug).token_secret} was changed by somebody else just now",
+                remedy="Run the command again",
+                tenant=slug,
+            )
+        self._store(slug, secret)
+
+    def delete_token(self, slug: str) -> bool:
+        return self._tokens.pop(slug, None) is not None
+
+    def has_secret(self, name: str, key: str) -> bool:
+        own = {(Target(slug).token_secret, "token") for slug in self._tokens}
+        return (name, key) in own | self.others
+
+    def _store(self, slug: str, secret: TokenSecret) -> None:
+        self._writes += 1
+        self._tokens[slug] = replace(secret, resource_version=str(self._writes))
+
+
+class FakeLiveness:
+    """Port ``Liveness``. others: processes elsewhere, by id."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self._clock = clock
+        self._started = 0
+        self._own: dict[str, Holder] = {}
+        self.others: dict[str, Holder] = {}
+
+    @contextmanager
+    def hold(self) -> Iterator[str]:
+        self._started += 1
+        id_ = f"process-{self._started}"
+        self._own[id_] = Holder(id_, "operator@here", self._clock.now())
+        try:
+            yield id_
+        finally:
+            del self._own[id_]
+
+    def list_alive(self) -> dict[str, Holder]:
+        return {**self._own, **self.others}
+
+
+class FakeWorld:
+    """All doubles, joined; what an operation gets is ``ports``, ``settings`` and ``run()``."""
+
+    def __init__(self) -> None:
+        self.chart = build_chart()
+        self.clock = FakeClock()
+        self.cluster = FakeCluster(self.clock)
+        self.releases = FakeReleases(self.cluster)
+        self.secrets = FakeSecrets()
+        self.liveness = FakeLiveness(self.clock)
+        self.charts = FakeCharts(current=self.chart)
+        self.settings = Settings(chart="current")
+        self.told: list[str] = []
+
+    @property
+    def ports(self) -> Ports:
+        return Ports(self.releases, self.cluster, self.secrets, self.liveness, self.charts)
+
+    def run(self, *, timeout_seconds: float = 300, is_waiting: bool = True) -> RunOptions:
+        return RunOptions(
+            timeout_seconds, self.told.append, is_waiting=is_waiting, clock=self.clock.as_clock()
+        )
+
+    def change_chart(self, version: str = "0.2.0", **default_values: Any) -> Chart:
+        """Let the chart at hand be another one from now on."""
+        chart = build_chart(version, **default_values)
+        self.charts.by_reference["current"] = chart
+        return chart
+
+    def statuses(self, slug: str = "acme") -> list[str]:
+        """The statuses of a tenant's revisions, oldest first."""
+        return [revision.status.value for revision in self.releases.list_revisions(slug)]
+
+    def values(self, slug: str = "acme") -> dict[str, Any]:
+        """The values of the latest revision."""
+        return self.releases.read_body(self.releases.list_revisions(slug)[-1]).values
+
+    def replicas(self, slug: str = "acme") -> int:
+        """How many replicas the Deployment asks for."""
+        workload = self.cluster.read_workload(slug)
+        assert workload is not None
+        return workload.spec_replicas

@@ -1,0 +1,44 @@
+"""Names, and what is read of a cluster that is not there."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from local_cluster import simulated
+from local_cluster.errors import UsageError
+from local_cluster.processes import read_command_line, read_start
+from local_cluster.simulated import Owner
+
+
+@pytest.mark.parametrize("name", ["", "A", "a_b", "-a", "a-", "a/b", "..", "a" * 41])
+def test_name_that_cannot_be_part_of_a_path_or_context_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="cannot name a cluster"):
+        simulated.find(name)
+
+
+@pytest.mark.parametrize("name", ["a", "demo", "tests-1234", "a" * 40])
+def test_lower_case_name_with_digits_and_dashes_is_accepted(name: str) -> None:
+    simulated._check_name(name)
+
+
+def test_cluster_that_was_never_started_is_not_found_and_cannot_be_stopped() -> None:
+    assert simulated.find("never-started") is None
+    assert simulated.stop("never-started") is False
+
+
+def test_owner_is_alive_while_its_process_is_and_not_when_another_has_its_pid() -> None:
+    owner = Owner(os.getpid(), read_start(os.getpid()))
+    assert owner.is_alive()
+    assert not Owner(os.getpid(), "earlier").is_alive()
+
+
+def test_owner_that_does_not_run_is_refused() -> None:
+    with pytest.raises(UsageError, match="No process has the pid"):
+        simulated._identify(2**22 + 1)
+
+
+def test_process_that_does_not_run_has_no_command_line() -> None:
+    assert read_command_line(2**22 + 1) == ""
+    assert read_start(2**22 + 1) == ""
