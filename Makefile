@@ -27,10 +27,10 @@ check: .venv ## Lint, types, imports and unit tests: seconds
 
 test: check ## Everything: `make check`, then the charts and the local cluster
 	@$(CLUSTER) build --for test
-	@.venv/bin/pytest tests/charts tests/cluster
+	@.venv/bin/pytest --numprocesses auto --maxprocesses 4 tests/charts tests/cluster
 
 lock: ## Resolve requirements.lock anew from pyproject.toml
-	@test -x .local/uv/bin/uv || { $(PYTHON) -m venv .local/uv && .local/uv/bin/pip -q install uv; }
+	@test -x .local/uv/bin/uv || { $(PYTHON) -m venv .local/uv && .local/uv/bin/pip -q install uv==0.13.9; }
 	@.local/uv/bin/uv pip compile -q pyproject.toml --extra dev -o requirements.lock --upgrade --universal \
 		--python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 

@@ -48,27 +48,26 @@ def find_previous_revision() -> str | None:
     return None
 
 
-def write_chart(repository: Path, scenario: Path) -> None:
-    """Put the chart at hand, with this scenario alone, in the place of what is there."""
+def write_chart(repository: Path, files: str) -> None:
+    """Put the chart at hand, with these values files alone, in the place of what is there."""
     shutil.rmtree(repository / CHART_IN_CLONE, ignore_errors=True)
-    chart = shutil.copytree(CHART, repository / CHART_IN_CLONE)
-    keep_scenario(chart, scenario)
+    keep_values_files(shutil.copytree(CHART, repository / CHART_IN_CLONE), files)
 
 
-def write_previous_chart(repository: Path, scenario: Path) -> None:
-    """Put the chart's previous revision, with this scenario alone, into the repository."""
+def write_previous_chart(repository: Path, files: str) -> None:
+    """Put the chart's previous revision, with these values files alone, into the repository."""
     if commit := find_previous_revision():
         archive = run_git(CLONE, "archive", commit, str(CHART_IN_CLONE)).stdout
-        with tarfile.open(fileobj=io.BytesIO(archive)) as files:
-            files.extractall(repository, filter="data")
-        keep_scenario(repository / CHART_IN_CLONE, scenario)
-    if not (repository / CHART_IN_CLONE / "ci" / scenario.name).exists():
-        write_chart(repository, scenario)
+        with tarfile.open(fileobj=io.BytesIO(archive)) as members:
+            members.extractall(repository, filter="data")
+        keep_values_files(repository / CHART_IN_CLONE, files)
+    if not any((repository / CHART_IN_CLONE / "ci").glob(files)):
+        write_chart(repository, files)
 
 
-def keep_scenario(chart: Path, scenario: Path) -> None:
+def keep_values_files(chart: Path, files: str) -> None:
     for file in (chart / "ci").iterdir():
-        if file.name != scenario.name:
+        if not file.match(files):
             file.unlink()
 
 
@@ -78,12 +77,13 @@ def commit_chart(repository: Path) -> None:
         assert result.returncode == 0, result.stderr
 
 
-def make_repository(folder: Path, scenario: Path) -> Path:
+def make_repository(folder: Path, files: str = "*-values.yaml") -> Path:
+    """Make a repository for ct with those of the chart's values files whose name matches."""
     assert run_git(folder, "init", "--initial-branch", "work").returncode == 0
-    write_previous_chart(folder, scenario)
+    write_previous_chart(folder, files)
     commit_chart(folder)
     assert run_git(folder, "update-ref", "refs/remotes/origin/main", "HEAD").returncode == 0
-    write_chart(folder, scenario)
+    write_chart(folder, files)
     commit_chart(folder)
     return folder
 
@@ -104,7 +104,7 @@ def test_ct_lint_finds_nothing(
 ) -> None:
     result = run_chart_testing(
         "lint",
-        make_repository(tmp_path, SCENARIOS[0]),
+        make_repository(tmp_path),
         f"--chart-yaml-schema={tools_path / 'chart_schema.yaml'}",
         f"--lint-conf={tools_path / 'lintconf.yaml'}",
         # Versions rise with a release, not with each commit; maintainers are a company.
@@ -131,7 +131,7 @@ def installations(
         run_tool("kubectl", "--kubeconfig", kubeconfig, "create", "namespace", namespace)
         return run_chart_testing(
             "install",
-            make_repository(tmp_path_factory.mktemp(namespace), scenario),
+            make_repository(tmp_path_factory.mktemp(namespace), scenario.name),
             "--upgrade",
             f"--namespace={namespace}",
             # ct's releases have random names: let each have the volume that the last one kept.

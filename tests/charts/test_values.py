@@ -77,6 +77,17 @@ def test_every_object_with_known_properties_is_closed() -> None:
     assert open_ones == ["gateway.config", "gateway.config.gateway"]
 
 
+def test_no_value_of_the_chart_can_be_removed_by_null() -> None:
+    schemas = {"": SCHEMA} | PROPERTIES
+    closed = {path: each for path, each in schemas.items() if "properties" in each}
+    own = {path: each for path, each in closed.items() if not OPTIONAL.match(f"{path}.")}
+    del own["gateway.config"], own["gateway.config.gateway"]
+
+    assert [
+        path for path, each in own.items() if each["required"] != list(each["properties"])
+    ] == []
+
+
 def test_every_leaf_says_what_it_must_be() -> None:
     leaves = {path: each for path, each in PROPERTIES.items() if each.get("type") != "object"}
 
@@ -179,6 +190,9 @@ BAD = [
     {"podDisruptionBudget": {"maxUnavailable": "many"}},
     {"gateway": {"config": {"gateway": "lan"}}},
     {"nothing": {"like": "this"}},
+    {"replicas": None},
+    {"image": None},
+    {"persistence": {"size": None}},
 ]
 
 

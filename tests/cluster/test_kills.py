@@ -103,21 +103,24 @@ def test_a_killed_helm_fails_the_upgrade_and_the_next_one_goes_through(
     assert operator.helm_values("acme")["podLabels"]["x"] == "new"
 
 
+def _helm_upgrades(pid: int) -> list[int]:
+    found = []
+    for child in _children(pid):
+        with contextlib.suppress(OSError):
+            if b"--reset-values" in Path(f"/proc/{child}/cmdline").read_bytes():
+                found.append(child)
+    return found
+
+
 def test_helm_ends_with_a_manager_that_was_killed(operator: Operator) -> None:
     operator.run("install-tenant", "acme")
-    process = operator.start("upgrade-tenant", "acme", "--set", "podLabels.x=new")
-
-    def helm_pids() -> list[int]:
-        return [
-            pid for pid in _children(process.pid)
-            if b"--reset-values" in Path(f"/proc/{pid}/cmdline").read_bytes()
-        ]  # fmt: skip
-
-    wait_for(helm_pids, "helm upgrade to start")
-    (pid,) = helm_pids()
-    process.kill()
-    process.communicate()
-    wait_for(lambda: not Path(f"/proc/{pid}").exists(), "helm to end", seconds=15)
+    with operator.start("upgrade-tenant", "acme", "--set", "podLabels.x=new") as process:
+        wait_for(lambda: _helm_upgrades(process.pid), "helm upgrade to start")
+        helm = _helm_upgrades(process.pid)
+        process.kill()
+    wait_for(
+        lambda: not any(Path(f"/proc/{pid}").exists() for pid in helm), "helm to end", seconds=15
+    )
 
 
 def test_an_interrupted_upgrade_leaves_no_pending_release(operator: Operator) -> None:

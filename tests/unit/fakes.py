@@ -18,12 +18,16 @@ from release_manager.errors import (
     ChangedMeanwhileError,
     ChartNotFoundError,
     HelmFailedError,
+    InvalidValuesError,
     NamespaceNotFoundError,
     OperationFailedError,
     ReleaseBusyError,
     RevisionNotFoundError,
     TenantNotFoundError,
 )
+from release_manager.operations.deploy import Result
+from release_manager.operations.install import install_tenant
+from release_manager.operations.upgrade import UpgradeRequest, upgrade_tenant
 from release_manager.ports import Clock, Deployment, Ports, RunOptions, TokenSecret
 from release_manager.settings import Settings
 from release_manager.tenant import (
@@ -298,7 +302,8 @@ class FakeReleases:
     """Port ``Releases``, with the ways of Helm 4.
 
     fail_next and kill_next decide how the next write ends; ``*_by_hand`` are an operator's
-    own helm, which knows nothing of labels.
+    own helm, which knows nothing of labels. writes: what was begun, in order.
+    warnings: what the chart's notes warn of.
     """
 
     def __init__(self, cluster: FakeCluster) -> None:
@@ -306,6 +311,7 @@ class FakeReleases:
         self._stored: dict[str, list[_Stored]] = {}
         self._next_end: str = ""
         self.writes: list[str] = []
+        self.warnings: list[str] = []
 
     # What a test does by hand.
 
@@ -360,12 +366,21 @@ class FakeReleases:
         chart = self._find(revision.slug, revision.number).chart
         return replace(chart, digest=f"extracted-{chart.digest}", profiles={})
 
-    def deploy(self, deployment: Deployment) -> None:
-        self._upgrade(deployment.slug, deployment.chart, deployment.values, deployment.labels)
+    def deploy(self, deployment: Deployment) -> Sequence[str]:
+        slug, chart, values = deployment.slug, deployment.chart, deployment.values
+        self.render(slug, chart, values)
+        self._upgrade(slug, chart, values, deployment.labels)
+        return list(self.warnings)
 
     def render(self, slug: str, chart: Chart, values: dict[str, Any]) -> str:
         seen = coalesce_values(chart.default_values, values)
         seen.pop("releaseManager", None)
+        if not (seen["host"] or seen["domain"]).endswith(seen["domain"]):
+            raise InvalidValuesError(
+                f'host "{seen["host"]}" is outside domain "{seen["domain"]}"',
+                remedy="Correct the values",
+                tenant=slug,
+            )
         metadata = {"name": Target(slug).release, "chart": chart.version}
         return f"---\n{yaml.safe_dump({'kind': 'Deployment', 'metadata': metadata, **seen})}"
 
@@ -380,7 +395,7 @@ class FakeReleases:
             target.chart,
             target.values,
             target.revision.labels,
-            f"Rollback to {number}",
+            description=f"Rollback to {number}",
         )
         self._end(added, failing=[current.number], superseded=self._numbers_deployed(slug))
 
@@ -423,7 +438,7 @@ class FakeReleases:
             status = ReleaseStatus.PENDING_UPGRADE
         # With nothing deployed Helm upgrades from the last revision, even a failed one.
         before = self._numbers_deployed(slug) or ([last.number] if last else [])
-        added = self._append(slug, status, chart, values, labels, "Preparing upgrade")
+        added = self._append(slug, status, chart, values, labels, description="Preparing upgrade")
         done = "Install complete" if last is None else "Upgrade complete"
         self._end(added, failing=[], superseded=before, description=done)
 
@@ -434,6 +449,7 @@ class FakeReleases:
         chart: Chart,
         values: dict[str, Any],
         labels: RevisionLabels | None,
+        *,
         description: str,
     ) -> _Stored:
         history = self._stored.setdefault(slug, [])
@@ -591,6 +607,18 @@ class FakeWorld:
     def run(self, *, timeout_seconds: float = 300, is_waiting: bool = True) -> RunOptions:
         return RunOptions(
             timeout_seconds, self.told.append, is_waiting=is_waiting, clock=self.clock.as_clock()
+        )
+
+    def install(self, slug: str = "acme", **overrides: Any) -> Result:
+        """Install a tenant with values of its own."""
+        return install_tenant(
+            self.ports, self.settings, slug, overrides, self.run(), is_cleaning_up=False
+        )
+
+    def upgrade(self, slug: str = "acme", **request: Any) -> Result:
+        """Upgrade a tenant; the arguments are those of UpgradeRequest."""
+        return upgrade_tenant(
+            self.ports, self.settings, slug, UpgradeRequest(**request), self.run()
         )
 
     def change_chart(self, version: str = "0.2.0", **default_values: Any) -> Chart:

@@ -166,7 +166,7 @@ CHART_TESTING = ToolGroup(
 OWN_CLUSTER = (HELM, KUBECTL)
 DEMO = (*OWN_CLUSTER, CONTROL_PLANE, KWOK, CRDS)
 TEST = (*DEMO, HELM_UNITTEST, KUBECONFORM, HELM_DOCS, CHART_TESTING)
-SETS = {"demo": DEMO, "test": TEST}
+SETS = {"demo": DEMO, "test": TEST, "release": (HELM,)}
 
 # What a person or a test calls by name; the rest is called by this package with its full path.
 ON_PATH = (HELM, KUBECTL, HELM_UNITTEST, KUBECONFORM, HELM_DOCS, CHART_TESTING)

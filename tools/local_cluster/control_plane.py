@@ -140,7 +140,8 @@ class ControlPlane:
             f"--server-address={LOOPBACK}:{self.ports.kubelet}",
             f"--tls-cert-file={self.certificate}",
             f"--tls-private-key-file={self.folder}/pki/apiserver.key",
-            "--node-lease-duration-seconds=40",
+            # No node leases: after a kill -9 the next kwok would wait for the old one to expire.
+            "--node-lease-duration-seconds=0",
         ]
 
     def write_credentials(self) -> None:

@@ -71,8 +71,8 @@ class Releases(Protocol):
         """Return what only the body tells. Raises RevisionNotFoundError."""
         ...
 
-    def deploy(self, deployment: Deployment) -> None:
-        """Install or upgrade, without waiting for pods."""
+    def deploy(self, deployment: Deployment) -> Sequence[str]:
+        """Install or upgrade, without waiting for pods; return the chart's warnings."""
         ...
 
     def render(self, slug: str, chart: Chart, values: dict[str, Any]) -> str:

@@ -165,7 +165,7 @@ def _check(content: Mapping[str, Any], origins: Mapping[str, str]) -> None:
         if error.validator == "additionalProperties":
             known = ", ".join(error.schema["properties"])
             raise InvalidSettingsError(
-                f"{_source_of_unknown(error.instance, origins)}: {error.message}",
+                f"{origin if where else _source_of_unknown(content, origins)}: {error.message}",
                 remedy=f"Known names: {known}",
             )
         wanted = error.schema.get("description", "")

@@ -92,14 +92,13 @@ annotations:
 
 {{- define "aware-tenant.probe" -}}
 {{- if .enabled -}}
-{{- if .exec.command -}}
-exec:
-  command:
-    {{- toYaml .exec.command | nindent 4 }}
+{{- $probe := omit . "enabled" "exec" "httpGet" -}}
+{{- $command := dig "exec" "command" "" . -}}
+{{- if $command -}}
+{{- $_ := set $probe "exec" (dict "command" $command) -}}
 {{- else -}}
-httpGet:
-  {{- toYaml (merge (dict) .httpGet (dict "port" "http")) | nindent 2 }}
-{{- end }}
-{{ toYaml (omit . "enabled" "exec" "httpGet") }}
+{{- $_ := set $probe "httpGet" (merge (dict) .httpGet (dict "port" "http")) -}}
+{{- end -}}
+{{- toYaml $probe -}}
 {{- end -}}
 {{- end -}}

@@ -44,7 +44,7 @@ wildcard wpad www
 {{- end -}}
 
 {{- range $name, $probe := .Values.probes -}}
-{{- if and $probe.enabled (not $probe.exec.command) (not $probe.httpGet.path) -}}
+{{- if and $probe.enabled (not (dig "exec" "command" "" $probe)) (not (dig "httpGet" "path" "" $probe)) -}}
 {{- $problems = append $problems (printf "probes.%s has neither httpGet.path nor exec.command: set one, or set probes.%s.enabled to false" $name $name) -}}
 {{- end -}}
 {{- end -}}

@@ -29,7 +29,7 @@ def test_every_program_is_a_tool_of_its_module(group: ToolGroup) -> None:
 def test_the_tests_need_what_the_demo_needs_and_more() -> None:
     assert all(group in TEST for group in DEMO)
     assert len(TEST) > len(DEMO)
-    assert set(SETS) == {"demo", "test"}
+    assert set(SETS) == {"demo", "test", "release"}
 
 
 def test_no_two_groups_make_the_same_program() -> None:

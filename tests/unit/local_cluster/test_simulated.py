@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
 from local_cluster import simulated
+from local_cluster.control_plane import Ports
 from local_cluster.errors import UsageError
 from local_cluster.processes import read_command_line, read_start
-from local_cluster.simulated import Owner
+from local_cluster.record import Owner, Record, identify_owner, read_record, write_record
 
 
 @pytest.mark.parametrize("name", ["", "A", "a_b", "-a", "a-", "a/b", "..", "a" * 41])
@@ -36,9 +38,27 @@ def test_owner_is_alive_while_its_process_is_and_not_when_another_has_its_pid() 
 
 def test_owner_that_does_not_run_is_refused() -> None:
     with pytest.raises(UsageError, match="No process has the pid"):
-        simulated._identify(2**22 + 1)
+        identify_owner(2**22 + 1)
 
 
 def test_process_that_does_not_run_has_no_command_line() -> None:
     assert read_command_line(2**22 + 1) == ""
     assert read_start(2**22 + 1) == ""
+
+
+@pytest.mark.parametrize("owner", [None, Owner(1, "then")])
+def test_record_is_read_as_it_was_written(tmp_path: Path, owner: Owner | None) -> None:
+    record = Record(Ports(1, 2, 3), {"etcd": "/tools/etcd"}, owner, is_complete=True)
+    write_record(tmp_path, record)
+    assert read_record(tmp_path) == record
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"ports": {}, "owner": null}'])
+def test_record_that_is_damaged_counts_as_none(tmp_path: Path, text: str) -> None:
+    (tmp_path / "cluster.json").write_text(text)
+    assert read_record(tmp_path) is None
+
+
+def test_cluster_without_owner_is_never_abandoned() -> None:
+    assert not Record(Ports(1, 2, 3), {}, None).is_abandoned
+    assert Record(Ports(1, 2, 3), {}, Owner(os.getpid(), "earlier")).is_abandoned

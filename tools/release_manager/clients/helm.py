@@ -11,6 +11,7 @@ import atexit
 import base64
 import gzip
 import json
+import logging
 import os
 import re
 import shutil
@@ -54,6 +55,8 @@ from ..tenant import (
 )
 from .kubernetes_api import METADATA_ONLY, ApiStatusError, Json, KubernetesApi, parse_time
 
+_log = logging.getLogger(__name__)
+
 MINIMUM_VERSION = (4, 2, 2)
 HISTORY_MAX = 5
 GRACE_SECONDS = 20.0
@@ -80,6 +83,8 @@ class HelmCommand(Command):
     async def run(self, command: list[Any], input: bytes | None = None) -> bytes:
         """Run one helm command and return its stdout; raises pyhelm3's Error."""
         verb = str(command[0])
+        # Values, the one place for anything confidential, go through stdin.
+        _log.info("helm %s", " ".join(str(part) for part in command))
         argv = [self._executable, *command, *self._connection_flags()]
         if verb not in _UNINTERRUPTIBLE:
             argv = [*_die_with_parent(), *argv]
@@ -121,7 +126,6 @@ class HelmCommand(Command):
                 "-",
                 "--labels",
                 ",".join(f"{key}={value}" for key, value in labels.items()),
-                "--hide-notes",
                 # The values passed the schema, and the API server checks every object.
                 "--disable-openapi-validation",
             ],
@@ -262,7 +266,8 @@ def _cancelled(_line: str, slug: str) -> ReleaseManagerError:
 # Read in this order: quota and Pod Security refusals also say "forbidden".
 _ERRORS: tuple[tuple[str, _Factory], ...] = (
     (r"another operation \(install/upgrade/rollback\) is in progress", _busy),
-    (r'secrets "sh\.helm\.release\.v1\.[^"]*" already exists', _busy),
+    # Two upgrades that began together want the same revision number.
+    (r'release: already exists|secrets "sh\.helm\.release\.v1\.[^"]*" already exists', _busy),
     (r"exceeded quota|violates podsecurity|admission webhook .* denied", _refused),
     (r"apply failed with \d+ conflict|conflict occurred while applying", _conflict),
     (r"cannot be imported into the current release|invalid ownership metadata", _foreign),
@@ -279,7 +284,10 @@ _ERRORS: tuple[tuple[str, _Factory], ...] = (
     ),
     (r"release: not found", _no_release),
     (r"release has no \S+ version|revision .* not found|no revision", _no_revision),
-    (r"chart .* not found|no such file or directory|failed to download", _no_chart),
+    (
+        r'chart .* not found|path "[^"]*" not found|no such file or directory|failed to download',
+        _no_chart,
+    ),
     (r"chart\.yaml file is missing", _no_chart),
     (r"is invalid:|unknown field|failed to create typed patch", _refused),
 )
@@ -366,13 +374,13 @@ class HelmReleases:
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         return _write_chart(release["chart"], folder)
 
-    def deploy(self, deployment: Deployment) -> None:
-        """Install or upgrade, without waiting for pods."""
+    def deploy(self, deployment: Deployment) -> Sequence[str]:
+        """Install or upgrade, without waiting for pods; return the chart's warnings."""
         labels = {_LABELS[name]: str(getattr(deployment.labels, name)) for name in _LABELS}
-        _run(
-            self._command.upgrade_install(deployment, namespace=self._namespace, labels=labels),
-            deployment.slug,
+        upgrade = self._command.upgrade_install(
+            deployment, namespace=self._namespace, labels=labels
         )
+        return find_warnings(_run(upgrade, deployment.slug).decode())
 
     def render(self, slug: str, chart: Chart, values: dict[str, Any]) -> str:
         """Return the manifest Helm would send; needs no cluster."""
@@ -405,6 +413,12 @@ class HelmReleases:
             self._api.replace(f"{self._path}/{secret['metadata']['name']}", secret)
         except ApiStatusError as exc:
             raise _changed(revision) from exc
+
+
+def find_warnings(notes: str) -> list[str]:
+    """Return the paragraphs of a chart's NOTES that begin with ``WARNING:``, a line each."""
+    paragraphs = re.findall(r"^WARNING: (.+?)(?=\n\s*\n|\Z)", notes, re.MULTILINE | re.DOTALL)
+    return [" ".join(paragraph.split()) for paragraph in paragraphs]
 
 
 def render_manifest(

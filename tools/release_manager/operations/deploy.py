@@ -271,7 +271,7 @@ def _is_up_to_date(observation: Observation, baseline: Baseline, labels: Revisio
 def _refuse_drift(
     observation: Observation, baseline: Baseline, chart: Chart, values: dict[str, Any]
 ) -> None:
-    undone = find_undone(baseline.drift, values)
+    undone = find_undone(baseline.drift, live=baseline.values, planned=values)
     undone |= _find_undone_scaling(observation, chart, values)
     if undone:
         raise _build_drift_error(
@@ -360,7 +360,8 @@ def execute_plan(
             plan.slug, plan.chart, plan.values, plan.labels, run.timeout_seconds
         )
         try:
-            ports.releases.deploy(deployment)
+            for warning in ports.releases.deploy(deployment):
+                run.progress(f"warning: {warning}")
         except OperationFailedError as exc:
             _return_after_helm_failure(ports, observation, plan, exc, run)
             raise

@@ -20,7 +20,7 @@ from .deploy import (
     read_baseline,
     verify_templates,
 )
-from .observe import Observation, observe_tenant, require_idle
+from .observe import Observation, observe_tenant, refuse_busy, repair_stuck
 
 TOKEN_BYTES = 32
 
@@ -43,6 +43,7 @@ def plan_install(
     layers = build_install_layers(chart, settings, overrides)
     ports.cluster.require_namespace()
     observation = observe_tenant(ports, slug)
+    refuse_busy(observation)
     return observation, _plan(ports, observation, chart, layers, writer)
 
 
@@ -89,8 +90,8 @@ def install_tenant(
     ports.cluster.require_namespace()
     with ports.liveness.hold() as writer:
         observation, plan = plan_install(ports, settings, slug, overrides, writer=writer)
-        idle = require_idle(ports, observation, run)
-        if idle is not observation:
+        repaired = repair_stuck(ports, observation, run)
+        if repaired is not observation:
             observation, plan = plan_install(ports, settings, slug, overrides, writer=writer)
         _ensure_token(ports, plan, run)
         try:

@@ -85,31 +85,41 @@ def require_release(observation: Observation) -> Revision:
     return observation.latest
 
 
-def require_idle(ports: Ports, observation: Observation, run: RunOptions) -> Observation:
-    """Return an observation of a release that nobody is working on.
+def refuse_busy(observation: Observation) -> None:
+    """Raise ReleaseBusyError while somebody else is at work on the release.
 
-    A revision that a dead process of ours left pending is set to failed. A pending
-    revision of a hand-run helm is left alone: only ``recover-tenant`` repairs that one.
-    Raises ReleaseBusyError.
+    A pending revision of a hand-run helm, and an uninstall that was cut off, stay refused
+    when they are old: only ``recover-tenant`` repairs those. What a dead process of ours
+    left pending passes, for ``repair_stuck``.
     """
     latest = observation.latest
     if latest is None or not latest.status.is_in_progress:
-        return observation
+        return
     verdict = observation.verdict()
+    slug = observation.slug
     if verdict.state is TenantState.BUSY:
         raise ReleaseBusyError(
             f"it is busy: {verdict.reason}",
-            remedy="Wait for it; after a crash, 'release-manager recover-tenant "
-            f"{observation.slug}' repairs it",
-            tenant=observation.slug,
+            remedy=f"Wait for it; after a crash 'release-manager recover-tenant {slug}' repairs it",
+            tenant=slug,
         )
     # The labels of a release that is being uninstalled tell who wrote it, not who removes it.
     if latest.writer is None or latest.status is ReleaseStatus.UNINSTALLING:
         raise ReleaseBusyError(
             f"it is stuck: {verdict.reason}",
-            remedy=f"Repair it with 'release-manager recover-tenant {observation.slug}'",
-            tenant=observation.slug,
+            remedy=f"Repair it with 'release-manager recover-tenant {slug}'",
+            tenant=slug,
         )
+
+
+def repair_stuck(ports: Ports, observation: Observation, run: RunOptions) -> Observation:
+    """Set to failed what a dead process of ours left pending; return how it looks then.
+
+    The caller must have passed ``refuse_busy``.
+    """
+    latest = observation.latest
+    if latest is None or not latest.status.is_in_progress:
+        return observation
     run.progress(f"revision {latest.number} was left pending by a process that died: set to failed")
     ports.releases.mark_failed(latest, reason="its release-manager process died")
     return observe_tenant(ports, observation.slug)

@@ -8,7 +8,7 @@ from ..errors import RevisionNotFoundError
 from ..ports import Ports, RunOptions
 from ..tenant import ReleaseStatus, Revision
 from .deploy import Result
-from .observe import Observation, observe_tenant, require_idle, require_release
+from .observe import Observation, observe_tenant, refuse_busy, repair_stuck, require_release
 from .readiness import require_ready
 
 _USABLE = (ReleaseStatus.SUPERSEDED, ReleaseStatus.DEPLOYED)
@@ -27,9 +27,10 @@ class RollbackPlan:
 def plan_rollback(observation: Observation, to_revision: int | None) -> RollbackPlan:
     """Decide which revision to return to: the given one, else the last good one before.
 
-    Raises TenantNotFoundError, RevisionNotFoundError.
+    Raises TenantNotFoundError, ReleaseBusyError, RevisionNotFoundError.
     """
     latest = require_release(observation)
+    refuse_busy(observation)
     usable = [item for item in observation.revisions if _is_usable(item, latest)]
     chosen = [item for item in usable if to_revision in (None, item.number)]
     if not chosen:
@@ -58,7 +59,7 @@ def rollback_tenant(
     with ports.liveness.hold():
         observation = observe_tenant(ports, slug)
         plan_rollback(observation, to_revision)
-        observation = require_idle(ports, observation, run)
+        observation = repair_stuck(ports, observation, run)
         plan = plan_rollback(observation, to_revision)
         run.progress(f"helm rollback to revision {plan.target}")
         ports.releases.rollback(slug, plan.target, timeout_seconds=run.timeout_seconds)

@@ -17,7 +17,13 @@ from .deploy import (
     plan_adjustment,
     read_baseline,
 )
-from .observe import Observation, observe_tenant, require_idle, require_release
+from .observe import (
+    Observation,
+    observe_tenant,
+    refuse_busy,
+    repair_stuck,
+    require_release,
+)
 
 
 def plan_scale(
@@ -26,6 +32,7 @@ def plan_scale(
     """Look and decide; changes nothing. replicas: 0 stops, None starts as it was before."""
     ports.cluster.require_namespace()
     observation = observe_tenant(ports, slug)
+    refuse_busy(observation)
     return observation, _plan(ports, settings, observation, replicas, writer)
 
 
@@ -79,9 +86,9 @@ def scale_tenant(
     ports.cluster.require_namespace()
     with ports.liveness.hold() as writer:
         observation, plan = plan_scale(ports, settings, slug, replicas, writer=writer)
-        idle = require_idle(ports, observation, run)
-        if idle is not observation:
-            observation, plan = idle, _plan(ports, settings, idle, replicas, writer)
+        repaired = repair_stuck(ports, observation, run)
+        if repaired is not observation:
+            observation, plan = repaired, _plan(ports, settings, repaired, replicas, writer)
         result = execute_plan(ports, observation, plan, run)
         return replace(result, action=_name_action(plan, replicas))
 

@@ -20,7 +20,13 @@ from .deploy import (
     read_baseline,
 )
 from .install import TOKEN_BYTES
-from .observe import Observation, observe_tenant, require_idle, require_release
+from .observe import (
+    Observation,
+    observe_tenant,
+    refuse_busy,
+    repair_stuck,
+    require_release,
+)
 
 
 def read_token(ports: Ports, slug: str) -> str:
@@ -47,6 +53,7 @@ def plan_rotation(
     """Look and decide; changes nothing. The plan restarts the pods with a new token."""
     ports.cluster.require_namespace()
     observation = observe_tenant(ports, slug)
+    refuse_busy(observation)
     require_release(observation)
     secret = _require_token(ports, slug)
     number = secret.revision if secret.previous is not None else secret.revision + 1
@@ -91,8 +98,8 @@ def rotate_token(
     with ports.liveness.hold() as writer:
         # Planned before anything is written: bad input changes nothing.
         observation, plan = plan_rotation(ports, settings, slug, writer=writer)
-        idle = require_idle(ports, observation, run)
-        if idle is not observation:
+        repaired = repair_stuck(ports, observation, run)
+        if repaired is not observation:
             observation, plan = plan_rotation(ports, settings, slug, writer=writer)
         _begin(ports, slug, run)
         try:

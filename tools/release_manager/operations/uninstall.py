@@ -9,7 +9,7 @@ from ..ports import Ports, RunOptions
 from ..state import TenantState
 from ..tenant import ReleaseStatus, Target
 from .deploy import Result
-from .observe import Observation, observe_tenant, require_idle
+from .observe import Observation, observe_tenant, refuse_busy, repair_stuck
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,8 @@ def uninstall_tenant(
 def _require_removable(ports: Ports, observation: Observation, run: RunOptions) -> None:
     latest = observation.latest
     if latest is None or latest.status is not ReleaseStatus.UNINSTALLING:
-        require_idle(ports, observation, run)
+        refuse_busy(observation)
+        repair_stuck(ports, observation, run)
         return
     # An uninstall that died half-way is finished by doing it again.
     if observation.verdict().state is TenantState.BUSY:

@@ -9,7 +9,13 @@ from ..ports import Ports, RunOptions
 from ..settings import Settings
 from ..values import Layers, Values, build_defaults, merge_values, remove_path
 from .deploy import Plan, Result, execute_plan, plan_deployment, read_baseline, verify_templates
-from .observe import Observation, observe_tenant, require_idle, require_release
+from .observe import (
+    Observation,
+    observe_tenant,
+    refuse_busy,
+    repair_stuck,
+    require_release,
+)
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,7 @@ def plan_upgrade(
     """
     ports.cluster.require_namespace()
     observation = observe_tenant(ports, slug)
+    refuse_busy(observation)
     return observation, _plan(ports, settings, observation, request, writer)
 
 
@@ -90,9 +97,9 @@ def upgrade_tenant(
     with ports.liveness.hold() as writer:
         # Planned before anything is repaired: bad input changes nothing.
         observation, plan = plan_upgrade(ports, settings, slug, request, writer=writer)
-        idle = require_idle(ports, observation, run)
-        if idle is not observation:
-            observation, plan = idle, _plan(ports, settings, idle, request, writer)
+        repaired = repair_stuck(ports, observation, run)
+        if repaired is not observation:
+            observation, plan = repaired, _plan(ports, settings, repaired, request, writer)
         return execute_plan(
             ports,
             observation,

@@ -87,9 +87,16 @@ def find_drift(values: Mapping[str, Any], layers: Layers) -> Values:
     return {path: lookup_path(live, path) for path in diff_paths(expected, live)}
 
 
-def find_undone(drift: Values, planned: Values) -> Values:
-    """Return the part of ``drift`` that deploying the ``planned`` values would undo."""
-    return {path: value for path, value in drift.items() if lookup_path(planned, path) != value}
+def find_undone(drift: Values, *, live: Values, planned: Values) -> Values:
+    """Return the part of ``drift`` that deploying the ``planned`` values would undo.
+
+    A null is not the same as nothing: it drops the chart's default.
+    """
+    return {
+        path: value
+        for path, value in drift.items()
+        if lookup_path(planned, path, ...) != lookup_path(live, path, ...)
+    }
 
 
 def reject_record_key(layers: Sequence[tuple[str, Mapping[str, Any]]], *, tenant: str) -> None:

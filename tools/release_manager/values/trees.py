@@ -63,13 +63,13 @@ def diff_paths(left: Mapping[str, Any], right: Mapping[str, Any], prefix: str = 
     return paths
 
 
-def lookup_path(values: Mapping[str, Any], path: str) -> Any:
-    """Return the value at a dotted path, None where there is none."""
+def lookup_path(values: Mapping[str, Any], path: str, default: Any = None) -> Any:
+    """Return the value at a dotted path, the default where there is none."""
     node: Any = values
     for part in _SEPARATOR.split(path):
         key = part.replace("\\.", ".")
         if not isinstance(node, dict) or key not in node:
-            return None
+            return default
         node = node[key]
     return node
 

@@ -1,0 +1,87 @@
+"""Frozen data for tests of pure functions, with one thing changed at a time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from release_manager.tenant import (
+    Container,
+    Event,
+    Holder,
+    Pod,
+    ReleaseStatus,
+    Revision,
+    RevisionLabels,
+    Workload,
+)
+from tests.unit.fakes import START
+
+NOW = START
+MINUTE = timedelta(minutes=1)
+
+
+def build_revision(
+    status: str = "deployed",
+    *,
+    number: int = 3,
+    age: timedelta = MINUTE,
+    writer: str | None = None,
+    written_for: int | None = None,
+) -> Revision:
+    """A revision of acme; with a writer it has labels, written for its own number."""
+    labels = None
+    if writer is not None:
+        labels = RevisionLabels(
+            "digest", "defaults", "0.1.0", "default", writer, written_for or number
+        )
+    return Revision("acme", number, ReleaseStatus(status), NOW - age, labels)
+
+
+def build_workload(ready: int = 1, wanted: int = 1, **changes: Any) -> Workload:
+    """A Deployment whose last rollout completed."""
+    workload = Workload(
+        slug="acme",
+        wanted_replicas=wanted,
+        spec_replicas=wanted,
+        ready_replicas=ready,
+        updated_replicas=wanted,
+        existing_replicas=wanted,
+        is_observed=True,
+        image="aware-gateway:1",
+        host="acme.wareit.ai",
+        chart="aware-tenant-0.1.0",
+        progress_reason="NewReplicaSetAvailable",
+    )
+    return replace(workload, **changes)
+
+
+def build_pod(name: str = "tenant-acme-1", *containers: Container, **changes: Any) -> Pod:
+    """A pod that is not ready and gives no reason."""
+    pod = Pod(
+        name=name,
+        phase="Pending",
+        node="node-0",
+        is_ready=False,
+        is_deleting=False,
+        created_at=NOW,
+        containers=containers,
+    )
+    return replace(pod, **changes)
+
+
+def build_container(**changes: Any) -> Container:
+    """A gateway that is not ready."""
+    return replace(Container("gateway", "aware-gateway:1", is_ready=False, restarts=0), **changes)
+
+
+def build_event(reason: str, message: str, **changes: Any) -> Event:
+    """A warning about the pod tenant-acme-1."""
+    event = Event(NOW, "Pod", "tenant-acme-1", reason, message, is_warning=True)
+    return replace(event, **changes)
+
+
+def build_holder(id_: str = "process-1") -> Holder:
+    """A process that is alive."""
+    return Holder(id_, "operator@here (process 7)", NOW - MINUTE)

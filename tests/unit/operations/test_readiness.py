@@ -1,0 +1,103 @@
+"""Waiting for pods, on a clock that only waiting moves."""
+
+from __future__ import annotations
+
+import pytest
+
+from release_manager.errors import ChangedMeanwhileError, RolloutFailedError
+from release_manager.operations.readiness import (
+    HOPELESS_SECONDS,
+    Readiness,
+    require_ready,
+    wait_until_ready,
+)
+from tests.unit.fakes import FakeWorld
+
+
+def _begin(world: FakeWorld, tag: str = "") -> None:
+    """A revision 1 whose pods have just been made."""
+    world.releases.upgrade_by_hand("acme", {"image": {"tag": tag}}, world.chart)
+
+
+def _wait(world: FakeWorld, seconds: float = 60, revision: int = 1) -> Readiness:
+    run = world.run(timeout_seconds=seconds)
+    return wait_until_ready(world.ports, "acme", revision=revision, run=run)
+
+
+def _elapsed(world: FakeWorld) -> float:
+    created = world.releases.list_latest()[0].created_at
+    return (world.clock.now() - created).total_seconds()
+
+
+def test_the_wait_ends_as_soon_as_the_pods_are_ready(world: FakeWorld) -> None:
+    _begin(world)
+    assert _wait(world).is_ready
+    assert _elapsed(world) == pytest.approx(world.cluster.start_seconds, abs=0.5)
+
+
+def test_the_wait_ends_at_its_timeout(world: FakeWorld) -> None:
+    world.cluster.start_seconds = 1000
+    _begin(world)
+    readiness = _wait(world, seconds=10)
+    assert not readiness.is_ready
+    text = readiness.explain(world.run(timeout_seconds=10))
+    assert text == "0 of 1 replicas ready after 10 seconds"
+    assert _elapsed(world) == pytest.approx(10, abs=0.5)
+
+
+def test_a_hopeless_cause_ends_the_wait_early(world: FakeWorld) -> None:
+    world.cluster.break_image("broken")
+    _begin(world, "broken")
+    readiness = _wait(world)
+    assert readiness.explain(world.run()).endswith("aware-gateway:broken cannot be pulled")
+    assert _elapsed(world) == pytest.approx(HOPELESS_SECONDS, abs=0.5)
+
+
+def test_a_cause_that_may_pass_is_waited_for(world: FakeWorld) -> None:
+    world.cluster.break_image("slow", waiting_reason="ErrImagePull")
+    _begin(world, "slow")
+    _wait(world, seconds=30)
+    assert _elapsed(world) == pytest.approx(30, abs=0.5)
+
+
+def test_a_cause_that_may_pass_is_told_with_the_time_that_was_given(world: FakeWorld) -> None:
+    world.cluster.break_image("slow", waiting_reason="ErrImagePull")
+    _begin(world, "slow")
+    text = _wait(world, seconds=30).explain(world.run(timeout_seconds=30))
+    assert text.startswith("0 of 1 replicas ready after 30 seconds: image ")
+
+
+def test_a_missing_deployment_is_told(world: FakeWorld) -> None:
+    _begin(world)
+    world.cluster.delete_workload("acme")
+    text = _wait(world, seconds=5).explain(world.run())
+    assert text == "its Deployment is missing"
+
+
+def test_pods_that_cannot_be_created_are_told(world: FakeWorld) -> None:
+    world.cluster.failure_message = 'pods "x" is forbidden: exceeded quota: small'
+    _begin(world)
+    assert "exceeded quota: small" in _wait(world).explain(world.run())
+
+
+def test_each_change_is_told_once(world: FakeWorld) -> None:
+    _begin(world)
+    _wait(world)
+    assert world.told == ["waiting: 0 of 1 replicas ready (tenant-acme-1-0 is Pending)"]
+
+
+def test_another_revision_ends_the_wait_as_an_error(world: FakeWorld) -> None:
+    world.cluster.break_image("broken")
+    _begin(world, "broken")
+    _begin(world, "broken")
+    with pytest.raises(ChangedMeanwhileError, match="revision 1 was replaced by revision 2"):
+        _wait(world)
+
+
+def test_requiring_readiness_names_what_was_done(world: FakeWorld) -> None:
+    world.cluster.break_image("broken")
+    _begin(world, "broken")
+    with pytest.raises(RolloutFailedError) as caught:
+        require_ready(world.ports, "acme", 1, world.run(), "it was repaired")
+    assert caught.value.problem.startswith("it was repaired, but it is not ready: image ")
+    assert "show-tenant acme" in caught.value.remedy

@@ -1,0 +1,65 @@
+"""What is written down of a cluster, so that a later run can find, mend and remove it."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from local_cluster import processes
+from local_cluster.control_plane import Ports
+from local_cluster.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Owner:
+    """The process that a cluster belongs to; `started` tells it from a later one of that pid."""
+
+    pid: int
+    started: str
+
+    def is_alive(self) -> bool:
+        """Tell whether the process still runs."""
+        return processes.read_start(self.pid) == self.started
+
+
+@dataclass(frozen=True)
+class Record:
+    """A cluster's ports, the paths of its programs and its owner; written before it starts."""
+
+    ports: Ports
+    programs: dict[str, str]
+    owner: Owner | None
+    # False until the node, the CRDs and the storage class were there once.
+    is_complete: bool = False
+
+    @property
+    def is_abandoned(self) -> bool:
+        """Tell whether the cluster had an owner, and that has ended."""
+        return self.owner is not None and not self.owner.is_alive()
+
+
+def identify_owner(pid: int | None) -> Owner | None:
+    """Return the owner that a pid names; raise UsageError when no such process runs."""
+    if pid is None:
+        return None
+    started = processes.read_start(pid)
+    if not started:
+        raise UsageError(f"No process has the pid {pid}, so it cannot own a cluster.")
+    return Owner(pid, started)
+
+
+def read_record(folder: Path) -> Record | None:
+    """Return what is written down of a cluster; None when there is none or it is unreadable."""
+    try:
+        fields = json.loads((folder / "cluster.json").read_text())
+        owner = fields.pop("owner")
+        ports = Ports(**fields.pop("ports"))
+        return Record(ports=ports, owner=Owner(**owner) if owner else None, **fields)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def write_record(folder: Path, record: Record) -> None:
+    """Write down what a cluster is, in one step."""
+    unfinished = folder / "cluster.json.unfinished"
+    unfinished.write_text(json.dumps(asdict(record), indent=2) + "\n")
+    unfinished.replace(folder / "cluster.json")
