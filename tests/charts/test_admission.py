@@ -15,8 +15,8 @@ from local_cluster.simulated import Cluster
 from tests.charts.chart import CHART, Manifest, Render, RunTool
 
 NAMESPACE = "restricted"
-# What the default tenant's release took when this was written: 26 300 bytes.
-MAX_RELEASE_BYTES = 28_000
+# What the default tenant's release took when this was written: 27 600 bytes.
+MAX_RELEASE_BYTES = 29_000
 
 Admit = Callable[[Manifest], str]
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.charts.chart import CHART, RunTool
 
-MAX_PACKAGE_BYTES = 16_000
+MAX_PACKAGE_BYTES = 15_000
 
 
 @pytest.fixture(scope="module")

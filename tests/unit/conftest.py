@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 from hypothesis import settings
 
@@ -15,3 +18,16 @@ settings.load_profile("unit")
 def world() -> FakeWorld:
     """A cluster, Helm and clock in memory."""
     return FakeWorld()
+
+
+@pytest.fixture
+def build_helm(tmp_path: Path) -> Callable[[str], Path]:
+    """Make a program called helm out of one line of shell."""
+
+    def build(script: str) -> Path:
+        path = tmp_path / "helm"
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+        return path
+
+    return build

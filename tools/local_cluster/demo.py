@@ -150,8 +150,8 @@ def summarise(place: Place, seconds: float) -> str:
         return (
             f"\nDone in {seconds:.0f} s, in your cluster (context {place.context}).\n"
             "Remove the tenants again:\n"
-            f"  .venv/bin/release-manager --context {place.context} uninstall-tenant acme\n"
-            f"  .venv/bin/release-manager --context {place.context} uninstall-tenant globex"
+            f"  .venv/bin/release-manager uninstall-tenant acme --context {place.context}\n"
+            f"  .venv/bin/release-manager uninstall-tenant globex --context {place.context}"
         )
     return f"""
 Done in {seconds:.0f} s.

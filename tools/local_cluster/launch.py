@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 
 from local_cluster import folders, processes
@@ -33,6 +34,17 @@ def find_programs() -> dict[str, Path]:
     return {name: group_folder(group) / name for group in groups for name in group.packages}
 
 
+def read_recipe() -> str:
+    """Return a digest of all that decides what a cluster is; another one means a restart."""
+    digest = sha256(repr(sorted(find_programs().items())).encode())
+    sources = [folders.PACKAGE / "control_plane.py"]
+    for folder in (folders.STAGES, folders.MANIFESTS, folders.CONTAINER_LOGS):
+        sources += sorted(folder.iterdir())
+    for source in sources:
+        digest.update(source.read_bytes())
+    return digest.hexdigest()[:16]
+
+
 def launch(folder: Path, owner: Owner | None) -> None:
     """Start a cluster anew, with the data that it has, until it can be used.
 
@@ -53,8 +65,8 @@ def launch(folder: Path, owner: Owner | None) -> None:
 def is_running(folder: Path, record: Record) -> bool:
     """Tell whether every process runs and the API server answers."""
     api = ControlPlane(folder, record.ports, {}).api_server()
-    names = record.programs
-    return all(_is_alive(folder / "pids" / name, folder) for name in names) and api.is_ready()
+    pid_files = [folder / "pids" / name for name in find_programs()]
+    return all(_is_alive(pid_file, folder) for pid_file in pid_files) and api.is_ready()
 
 
 def stop_processes(folder: Path) -> None:
@@ -108,7 +120,7 @@ def _prepare(folder: Path, owner: Owner | None) -> Record:
     _set_aside_logs(folder)
     earlier = read_record(folder)
     ports = earlier.ports if earlier and earlier.ports.are_free() else Ports.pick()
-    record = Record(ports, {name: str(path) for name, path in find_programs().items()}, owner)
+    record = Record(ports, read_recipe(), owner)
     write_record(folder, record)
     ControlPlane(folder, ports, {}).write_credentials()
     _write_container_logs(folder / "containers")

@@ -23,10 +23,10 @@ class Owner:
 
 @dataclass(frozen=True)
 class Record:
-    """A cluster's ports, the paths of its programs and its owner; written before it starts."""
+    """A cluster's ports, what it was made from (a digest) and its owner; written first of all."""
 
     ports: Ports
-    programs: dict[str, str]
+    recipe: str
     owner: Owner | None
     # False until the node, the CRDs and the storage class were there once.
     is_complete: bool = False
@@ -48,12 +48,19 @@ def identify_owner(pid: int | None) -> Owner | None:
 
 
 def read_record(folder: Path) -> Record | None:
-    """Return what is written down of a cluster; None when there is none or it is unreadable."""
+    """Return what is written down of a cluster; None when there is none or it is unreadable.
+
+    A record that another version of this program wrote is read as far as it is understood, so that
+    its cluster can be removed.
+    """
     try:
         fields = json.loads((folder / "cluster.json").read_text())
-        owner = fields.pop("owner")
-        ports = Ports(**fields.pop("ports"))
-        return Record(ports=ports, owner=Owner(**owner) if owner else None, **fields)
+        return Record(
+            ports=Ports(**fields["ports"]),
+            recipe=fields.get("recipe", ""),
+            owner=Owner(**fields["owner"]) if fields["owner"] else None,
+            is_complete=fields.get("is_complete", False),
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -26,7 +26,7 @@ from local_cluster import folders
 from local_cluster.build import is_built, link_tools
 from local_cluster.catalogue import DEMO
 from local_cluster.errors import UsageError
-from local_cluster.launch import find_programs, is_running, launch, stop_processes
+from local_cluster.launch import is_running, launch, read_recipe, stop_processes
 from local_cluster.locks import hold, try_hold
 from local_cluster.progress import Stopwatch, say
 from local_cluster.record import Owner, identify_owner, read_record, write_record
@@ -96,13 +96,21 @@ def find(name: str) -> Cluster | None:
 
 
 def list_clusters() -> list[tuple[Cluster, str]]:
-    """Return the clone's clusters, each with its state: running or broken."""
+    """Return the clone's clusters, each with its state: running, starting or broken."""
     clusters = [
         Cluster(folder.name, folder)
         for folder in sorted(folders.CLUSTERS.glob("*"))
         if folder.is_dir()
     ]
-    return [(cluster, "running" if is_healthy(cluster) else "broken") for cluster in clusters]
+    return [(cluster, _describe_state(cluster)) for cluster in clusters]
+
+
+def _describe_state(cluster: Cluster) -> str:
+    """Return a cluster's state in one word."""
+    if is_healthy(cluster):
+        return "running"
+    with try_hold(_lock_path(cluster.name)) as is_nobody_at_it:
+        return "broken" if is_nobody_at_it else "starting"
 
 
 def is_healthy(cluster: Cluster) -> bool:
@@ -139,8 +147,7 @@ def _lock_path(name: str) -> Path:
 def _start_locked(cluster: Cluster, owner: Owner | None) -> None:
     """Do what is missing until the cluster is healthy; its lock is held."""
     record = read_record(cluster.folder)
-    programs = {name: str(path) for name, path in find_programs().items()}
-    if record and record.programs == programs and is_healthy(cluster):
+    if record and record.recipe == read_recipe() and is_healthy(cluster):
         write_record(cluster.folder, replace(record, owner=owner))
         return
     watch = Stopwatch(f"starting the cluster {cluster.name}")

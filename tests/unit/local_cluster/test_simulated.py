@@ -48,7 +48,7 @@ def test_process_that_does_not_run_has_no_command_line() -> None:
 
 @pytest.mark.parametrize("owner", [None, Owner(1, "then")])
 def test_record_is_read_as_it_was_written(tmp_path: Path, owner: Owner | None) -> None:
-    record = Record(Ports(1, 2, 3), {"etcd": "/tools/etcd"}, owner, is_complete=True)
+    record = Record(Ports(1, 2, 3), "recipe", owner, is_complete=True)
     write_record(tmp_path, record)
     assert read_record(tmp_path) == record
 
@@ -60,5 +60,5 @@ def test_record_that_is_damaged_counts_as_none(tmp_path: Path, text: str) -> Non
 
 
 def test_cluster_without_owner_is_never_abandoned() -> None:
-    assert not Record(Ports(1, 2, 3), {}, None).is_abandoned
-    assert Record(Ports(1, 2, 3), {}, Owner(os.getpid(), "earlier")).is_abandoned
+    assert not Record(Ports(1, 2, 3), "recipe", None).is_abandoned
+    assert Record(Ports(1, 2, 3), "recipe", Owner(os.getpid(), "earlier")).is_abandoned

@@ -61,7 +61,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except click.exceptions.Exit as exc:
         return exc.exit_code
     except click.ClickException as exc:
-        print_error(exc.format_message())
+        if isinstance(exc, click.exceptions.NoArgsIsHelpError):
+            exc.show()
+        else:
+            print_error(exc.format_message())
         return 2
     except (KeyboardInterrupt, click.Abort):
         print_error("interrupted; run the same command again to go on")

@@ -38,7 +38,7 @@ class ChartSources:
         try:
             files = _read_folder(path) if path.is_dir() else _read_package(path)
             return _build_chart(files, str(path))
-        except (OSError, tarfile.TarError, yaml.YAMLError, ValueError, KeyError) as exc:
+        except (OSError, tarfile.TarError, yaml.YAMLError, ValueError) as exc:
             why = getattr(exc, "strerror", None) or str(exc) or type(exc).__name__
             raise ChartNotFoundError(
                 f"field chart: {reference} is no chart: {why}",
@@ -114,13 +114,15 @@ def _read_package(path: Path) -> Files:
 def _build_chart(files: Mapping[str, bytes], reference: str) -> Chart:
     if "Chart.yaml" not in files:
         raise ValueError("it has no Chart.yaml")
-    metadata = yaml.safe_load(files["Chart.yaml"])
+    metadata = _read_mapping(files, "Chart.yaml")
+    if not {"name", "version"} <= metadata.keys():
+        raise ValueError("its Chart.yaml lacks name or version")
     return Chart(
         name=metadata["name"],
         version=str(metadata["version"]),
         reference=reference,
         digest=build_files_digest(files, metadata),
-        default_values=yaml.safe_load(files.get("values.yaml", b"")) or {},
+        default_values=_read_mapping(files, "values.yaml"),
         schema=json.loads(files.get("values.schema.json", b"{}")),
         profiles=_read_profiles(files),
     )
@@ -128,8 +130,15 @@ def _build_chart(files: Mapping[str, bytes], reference: str) -> Chart:
 
 def _read_profiles(files: Mapping[str, bytes]) -> dict[str, dict[str, Any]]:
     profiles: dict[str, dict[str, Any]] = {DEFAULT_PROFILE: {}}
-    for name, content in files.items():
+    for name in files:
         folder, _, file = name.rpartition("/")
         if folder == "profiles" and file.endswith(".yaml"):
-            profiles[file.removesuffix(".yaml")] = yaml.safe_load(content) or {}
+            profiles[file.removesuffix(".yaml")] = _read_mapping(files, name)
     return profiles
+
+
+def _read_mapping(files: Mapping[str, bytes], name: str) -> dict[str, Any]:
+    content = yaml.safe_load(files.get(name, b"")) or {}
+    if isinstance(content, dict):
+        return content
+    raise ValueError(f"its {name} holds no mapping")

@@ -6,7 +6,7 @@ chart that they ask for; all of them end here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -349,10 +349,13 @@ def execute_plan(
     observation: Observation,
     plan: Plan,
     run: RunOptions,
+    *,
+    undo: Callable[[], None] = lambda: None,
 ) -> Result:
     """Carry a plan out, wait for the pods, and go back to the last good revision on failure.
 
-    Raises RolloutFailedError, or what Helm failed with.
+    undo: called first on failure, before pods of the older revision start again. Raises
+    RolloutFailedError, or what Helm failed with.
     """
     if plan.labels is not None:
         run.progress(f"helm {plan.action} to revision {plan.revision}, chart {plan.chart.version}")
@@ -363,6 +366,7 @@ def execute_plan(
             for warning in ports.releases.deploy(deployment):
                 run.progress(f"warning: {warning}")
         except OperationFailedError as exc:
+            undo()
             _return_after_helm_failure(ports, observation, plan, exc, run)
             raise
     if not run.is_waiting:
@@ -376,6 +380,7 @@ def execute_plan(
     if readiness.is_ready:
         return Result(plan.slug, plan.action, plan.revision)
     why = readiness.explain(run)
+    undo()
     raise _fail_rollout(ports, observation, plan, why, run)
 
 

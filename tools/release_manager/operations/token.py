@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import replace
 
-from ..errors import InvalidInputError, RolloutFailedError, TenantNotFoundError
+from ..errors import InvalidInputError, TenantNotFoundError
 from ..ports import Ports, RunOptions, TokenSecret
 from ..settings import Settings
 from ..tenant import Target
@@ -102,17 +102,9 @@ def rotate_token(
         if repaired is not observation:
             observation, plan = plan_rotation(ports, settings, slug, writer=writer)
         _begin(ports, slug, run)
-        try:
-            result = execute_plan(
-                ports,
-                observation,
-                plan,
-                run,
-            )
-        except RolloutFailedError:
-            run.progress("putting the old token back")
-            _put_back(ports, slug)
-            raise
+        result = execute_plan(
+            ports, observation, plan, run, undo=lambda: _put_back(ports, slug, run)
+        )
         _forget_old(ports, slug)
         return replace(result, action="rotate", detail="the old token is gone")
 
@@ -134,9 +126,10 @@ def _begin(ports: Ports, slug: str, run: RunOptions) -> None:
     run.progress(f"Secret {Target(slug).token_secret} holds a new token")
 
 
-def _put_back(ports: Ports, slug: str) -> None:
+def _put_back(ports: Ports, slug: str, run: RunOptions) -> None:
     secret = _require_token(ports, slug)
     if secret.previous is not None:
+        run.progress("putting the old token back")
         ports.secrets.update_token(slug, replace(secret, token=secret.previous, previous=None))
 
 

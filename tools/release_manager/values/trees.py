@@ -34,16 +34,22 @@ def merge_values(*layers: Mapping[str, Any]) -> Values:
 
 
 def coalesce_values(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> Values:
-    """Return what templates and schema see: chart defaults under ``values``, nulls dropped."""
-    return _without_nulls(merge_values(defaults, values))
+    """Return what templates and schema see: ``values`` over the chart's defaults.
 
-
-def _without_nulls(values: Values) -> Values:
-    return {
-        key: _without_nulls(value) if isinstance(value, dict) else value
-        for key, value in values.items()
-        if value is not None
-    }
+    A null drops the default of its key. Without a default it stays, and the schema sees it:
+    so does Helm since 4.0.
+    """
+    seen: Values = {}
+    for key in [*defaults, *(key for key in values if key not in defaults)]:
+        default, value = defaults.get(key), values.get(key, defaults.get(key))
+        if value is None and key in defaults:
+            continue
+        if isinstance(value, dict):
+            inner = default if isinstance(default, dict) else {}
+            seen[key] = coalesce_values(inner, value if key in values else {})
+        else:
+            seen[key] = copy.deepcopy(value)
+    return seen
 
 
 def diff_paths(left: Mapping[str, Any], right: Mapping[str, Any], prefix: str = "") -> list[str]:

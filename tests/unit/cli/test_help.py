@@ -1,0 +1,98 @@
+"""Every command explains itself, at once, and has its place in the README."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import pytest
+
+from release_manager.cli import change, look, release_manager
+from tests.unit.cli.conftest import Ended
+
+CommandLine = Callable[..., Ended]
+
+COMMANDS = dict(release_manager.commands)
+README = (Path(__file__).parents[3] / "README.md").read_text()
+HEAVY_MODULES = ("kubernetes", "pyhelm3", "rich", "jsonschema", "yaml", "asyncio")
+PRINTS_NO_DATA = {"render-tenant", "diff-tenant"}
+
+
+def test_every_command_of_the_product_is_there() -> None:
+    assert set(COMMANDS) == {
+        *("install-tenant", "upgrade-tenant", "start-tenant", "stop-tenant", "scale-tenant"),
+        *("rollback-tenant", "uninstall-tenant", "recover-tenant", "rotate-token"),
+        *("list-tenants", "show-tenant", "history", "render-tenant", "diff-tenant"),
+        *("show-token", "doctor", "show-settings"),
+    }
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_with_an_example(command_line: CommandLine, name: str) -> None:
+    ended = command_line(name, "--help")
+    assert ended.exit_code == 0
+    assert "Example:" in ended.stdout
+    assert f"release-manager {name}" in ended.stdout
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_documented_in_the_readme(name: str) -> None:
+    assert name in README
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        (command, option)
+        for command in COMMANDS.values()
+        for option in command.params
+        if isinstance(option, click.Option)
+    ],
+    ids=lambda item: item.name,
+)
+def test_every_option_has_help(command: click.Command, option: click.Option) -> None:
+    assert option.help, f"{command.name} {option.name}"
+
+
+@pytest.mark.parametrize("command", change.COMMANDS, ids=lambda command: command.name)
+def test_every_command_that_changes_something_has_a_dry_run(command: click.Command) -> None:
+    assert "dry_run" in {option.name for option in command.params}
+
+
+@pytest.mark.parametrize(
+    "command", [*change.COMMANDS, *look.COMMANDS], ids=lambda command: command.name
+)
+def test_every_command_that_prints_data_has_a_choice_of_forms(command: click.Command) -> None:
+    has_choice = "form" in {option.name for option in command.params}
+    assert has_choice is (command.name not in PRINTS_NO_DATA)
+
+
+def test_the_help_tells_the_exit_codes(command_line: CommandLine) -> None:
+    assert "Exit codes:" in command_line("--help").stdout
+
+
+def test_without_a_command_the_help_is_shown_as_an_error(command_line: CommandLine) -> None:
+    ended = command_line()
+    assert ended.exit_code == 2
+    assert ended.stderr.startswith("Usage: release-manager")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["install-tenant", "--help"]])
+def test_help_waits_for_no_heavy_module(arguments: list[str]) -> None:
+    program = (
+        "import sys\n"
+        "from release_manager.cli import run\n"
+        f"assert run({arguments!r}) == 0\n"
+        f"print(sorted(set(sys.modules) & set({HEAVY_MODULES!r})), file=sys.stderr)\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[3] / "tools",
+    )
+    assert result.stderr.strip() == "[]"

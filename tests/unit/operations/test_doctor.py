@@ -1,0 +1,101 @@
+"""What doctor finds, one line each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from release_manager.errors import ClusterUnreachableError, ForbiddenError, HelmUnusableError
+from release_manager.operations.doctor import Check, examine
+
+
+@dataclass
+class FakeInspection:
+    """Port ``Inspection``: a cluster in which all is well."""
+
+    helm: str | Exception = "v4.3.1 (/usr/bin/helm)"
+    cluster: str | Exception = "v1.35.8"
+    is_namespace_there: bool = True
+    missing_rights: list[str] | Exception = field(default_factory=list)
+    missing_definitions: list[str] = field(default_factory=list)
+    ingress_pods: int | Exception = 1
+    storage_class: str = "standard"
+    clock_offset_seconds: float = 0.0
+    ready_nodes: int = 1
+
+    def read_helm_version(self) -> str:
+        return _give(self.helm)
+
+    def read_cluster(self) -> str:
+        return _give(self.cluster)
+
+    def has_namespace(self) -> bool:
+        return self.is_namespace_there
+
+    def list_missing_rights(self) -> list[str]:
+        return _give(self.missing_rights)
+
+    def list_missing_definitions(self) -> list[str]:
+        return self.missing_definitions
+
+    def count_ingress_pods(self) -> int:
+        return _give(self.ingress_pods)
+
+    def find_default_storage_class(self) -> str:
+        return self.storage_class
+
+    def read_clock_offset_seconds(self) -> float:
+        return self.clock_offset_seconds
+
+    def count_ready_nodes(self) -> int:
+        return self.ready_nodes
+
+
+def _give(value: Any) -> Any:
+    if isinstance(value, Exception):
+        raise value
+    return value
+
+
+def _examine(**found: Any) -> dict[str, Check]:
+    return {check.name: check for check in examine(FakeInspection(**found), "aware")}
+
+
+def test_a_cluster_in_which_all_is_well_needs_no_remedy() -> None:
+    checks = _examine().values()
+    assert all(check.is_ok and not check.remedy for check in checks)
+
+
+@pytest.mark.parametrize(
+    ("name", "found", "detail", "is_required"),
+    [
+        ("helm", {"helm": HelmUnusableError("too old", remedy="Install")}, "too old", True),
+        ("namespace", {"is_namespace_there": False}, "aware does not exist", True),
+        ("rights", {"missing_rights": ["list pods"]}, "missing: list pods", True),
+        ("definitions", {"missing_definitions": ["x.traefik.io"]}, "missing: x.traefik.io", True),
+        ("nodes", {"ready_nodes": 0}, "none is ready", False),
+        ("ingress", {"ingress_pods": 0}, "no Traefik pod is ready", False),
+        ("storage", {"storage_class": ""}, "there is no default StorageClass", False),
+        ("clock", {"clock_offset_seconds": 60.0}, "60 seconds behind the API server's", False),
+        ("clock", {"clock_offset_seconds": -9.0}, "9 seconds ahead of the API server's", False),
+    ],
+)
+def test_what_is_missing_comes_with_a_remedy(
+    name: str, found: dict[str, object], detail: str, is_required: bool
+) -> None:
+    check = _examine(**found)[name]
+    assert (check.is_ok, check.detail, check.is_required) == (False, detail, is_required)
+    assert check.remedy
+
+
+def test_a_fact_that_may_not_be_read_ends_nothing_else() -> None:
+    checks = _examine(ingress_pods=ForbiddenError("forbidden", remedy="Ask"))
+    assert not checks["ingress"].is_ok
+    assert checks["clock"].is_ok
+
+
+def test_nothing_more_is_asked_of_a_cluster_that_does_not_answer() -> None:
+    checks = _examine(cluster=ClusterUnreachableError("no answer", remedy="Check it"))
+    assert list(checks) == ["helm", "cluster"]

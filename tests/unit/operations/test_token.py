@@ -1,0 +1,168 @@
+"""Showing and replacing a tenant's token."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from release_manager.errors import (
+    ChangedMeanwhileError,
+    HelmFailedError,
+    InvalidInputError,
+    ReleaseBusyError,
+    RolloutFailedError,
+    TenantNotFoundError,
+)
+from release_manager.operations.deploy import Result
+from release_manager.operations.token import plan_rotation, read_token, rotate_token
+from release_manager.ports import TokenSecret
+from tests.unit.fakes import FakeWorld, ManagerKilled
+
+
+def _rotate(world: FakeWorld) -> Result:
+    return rotate_token(world.ports, world.settings, "acme", world.run())
+
+
+def _secret(world: FakeWorld) -> TokenSecret:
+    secret = world.secrets.read_token("acme")
+    assert secret is not None
+    return secret
+
+
+def test_the_token_is_shown(world: FakeWorld) -> None:
+    world.secrets.create_token("acme", "shown")
+    assert read_token(world.ports, "acme") == "shown"
+
+
+def test_a_tenant_without_a_token_is_named(world: FakeWorld) -> None:
+    with pytest.raises(TenantNotFoundError, match="no Secret tenant-acme-token"):
+        read_token(world.ports, "acme")
+
+
+def test_a_rotation_replaces_the_token_and_forgets_the_old_one(world: FakeWorld) -> None:
+    world.install()
+    before = _secret(world)
+    _rotate(world)
+    after = _secret(world)
+    assert after.token != before.token
+    assert (after.previous, after.revision) == (None, before.revision + 1)
+
+
+def test_a_rotation_restarts_the_pods(world: FakeWorld) -> None:
+    world.install()
+    before = [pod.name for pod in world.cluster.list_pods("acme")["acme"]]
+    _rotate(world)
+    assert [pod.name for pod in world.cluster.list_pods("acme")["acme"]] != before
+
+
+def test_each_rotation_is_a_revision(world: FakeWorld) -> None:
+    world.install()
+    _rotate(world)
+    _rotate(world)
+    assert world.values()["token"] == {"revision": "3"}
+
+
+def test_no_token_is_told(world: FakeWorld) -> None:
+    world.install()
+    before = _secret(world).token
+    _rotate(world)
+    said = " ".join(world.told)
+    assert before not in said
+    assert _secret(world).token not in said
+
+
+def test_a_rotation_whose_pods_fail_puts_the_old_token_back(world: FakeWorld) -> None:
+    world.install(image={"tag": "one"})
+    before = _secret(world).token
+    world.cluster.break_image("one")
+    with pytest.raises(RolloutFailedError):
+        _rotate(world)
+    assert (_secret(world).token, _secret(world).previous) == (before, None)
+
+
+def test_the_old_token_is_back_before_pods_start_again(world: FakeWorld) -> None:
+    world.install(image={"tag": "one"})
+    world.cluster.break_image("one")
+    with pytest.raises(RolloutFailedError):
+        _rotate(world)
+    steps = [text for text in world.told if text.startswith(("putting", "rolling back"))]
+    assert steps == ["putting the old token back", "rolling back to revision 1"]
+
+
+def test_a_rotation_that_helm_refuses_puts_the_old_token_back(world: FakeWorld) -> None:
+    world.install()
+    before = _secret(world).token
+    world.releases.fail_next()
+    with pytest.raises(HelmFailedError):
+        _rotate(world)
+    assert (_secret(world).token, _secret(world).previous) == (before, None)
+
+
+def test_a_rotation_that_was_killed_goes_on_with_the_same_new_token(world: FakeWorld) -> None:
+    world.install()
+    world.releases.kill_next()
+    with pytest.raises(ManagerKilled):
+        _rotate(world)
+    half_done = _secret(world)
+    assert half_done.previous is not None
+    _rotate(world)
+    assert (_secret(world).token, _secret(world).previous) == (half_done.token, None)
+
+
+def test_a_rotation_that_was_killed_before_helm_goes_on(world: FakeWorld) -> None:
+    world.install()
+    secret = _secret(world)
+    half_done = replace(secret, token="new", previous=secret.token, revision=2)
+    world.secrets.update_token("acme", half_done)
+    _rotate(world)
+    assert world.values()["token"] == {"revision": "2"}
+    assert (_secret(world).token, _secret(world).previous) == ("new", None)
+
+
+def test_a_stopped_tenant_gets_its_token_and_stays_stopped(world: FakeWorld) -> None:
+    world.install(replicas=0)
+    before = _secret(world).token
+    _rotate(world)
+    assert _secret(world).token != before
+    assert world.replicas() == 0
+
+
+def test_a_tenant_with_a_secret_of_its_own_is_refused(world: FakeWorld) -> None:
+    world.install()
+    world.secrets.others.add(("own", "token"))
+    world.upgrade(overrides={"token": {"existingSecret": "own"}})
+    before = _secret(world)
+    with pytest.raises(InvalidInputError, match=r"field token\.existingSecret"):
+        _rotate(world)
+    assert _secret(world) == before
+
+
+def test_a_tenant_that_is_not_there_is_named(world: FakeWorld) -> None:
+    with pytest.raises(TenantNotFoundError, match="there is no such tenant"):
+        _rotate(world)
+
+
+def test_a_tenant_that_somebody_works_on_keeps_its_token(world: FakeWorld) -> None:
+    world.install()
+    before = _secret(world)
+    world.releases.kill_by_hand("acme", world.chart)
+    with pytest.raises(ReleaseBusyError):
+        _rotate(world)
+    assert _secret(world) == before
+
+
+def test_two_rotations_at_once_do_not_overwrite_each_other(world: FakeWorld) -> None:
+    world.install()
+    seen = _secret(world)
+    world.secrets.update_token("acme", replace(seen, token="first", previous=seen.token))
+    with pytest.raises(ChangedMeanwhileError):
+        world.secrets.update_token("acme", replace(seen, token="second", previous=seen.token))
+
+
+def test_a_plan_changes_nothing(world: FakeWorld) -> None:
+    world.install()
+    before = _secret(world)
+    _, plan = plan_rotation(world.ports, world.settings, "acme", writer="dry-run")
+    assert [change.path for change in plan.changes] == ["token.revision"]
+    assert _secret(world) == before
