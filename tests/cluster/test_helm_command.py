@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 from pyhelm3.errors import Error as PyhelmError
 
-from release_manager.clients import helm
-from release_manager.clients.helm import HelmCommand, HelmReleases, classify_error
+from release_manager.clients import helm_command
+from release_manager.clients.helm import HelmReleases
+from release_manager.clients.helm_command import HelmCommand
+from release_manager.clients.helm_errors import classify_error
 from release_manager.errors import (
     ChartNotFoundError,
     ClusterUnreachableError,
@@ -113,7 +115,7 @@ def test_a_helm_that_ignores_sigterm_is_killed_after_the_grace_period(
     started = tmp_path / "started"
     deaf.write_text(f"#!/bin/sh\ntrap '' TERM\ntouch {started}\nwhile :; do sleep 0.1; done\n")
     deaf.chmod(0o755)
-    monkeypatch.setattr(helm, "GRACE_SECONDS", 0.5)
+    monkeypatch.setattr(helm_command, "GRACE_SECONDS", 0.5)
     command._executable = str(deaf)
     asyncio.run(_cancel_when(command.run(["upgrade", "tenant-slow"]), started.exists))
     assert _helm_pids() == []

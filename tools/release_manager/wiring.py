@@ -14,7 +14,7 @@ from .settings import Settings
 
 if TYPE_CHECKING:
     from .chart import Chart
-    from .clients.helm import HelmCommand
+    from .clients.helm_command import HelmCommand
     from .operations.doctor import Inspection
     from .operations.manifest import Render
     from .ports import Charts, Ports
@@ -40,13 +40,20 @@ def build_ports(settings: Settings) -> Ports:
     """
     from .clients.cluster import KubernetesCluster
     from .clients.helm import HelmReleases
+    from .clients.helm_command import HelmCommand, find_helm
     from .clients.kubernetes_api import connect
     from .clients.leases import LeaseLiveness
     from .clients.secrets import KubernetesSecrets
     from .ports import Ports
 
-    command = _build_command(settings)
+    executable = find_helm(settings.helm)
     api = connect(settings.kubeconfig, settings.context)
+    command = HelmCommand(
+        executable=executable,
+        kubeconfig=Path(settings.kubeconfig) if settings.kubeconfig else None,
+        # Named, so that helm cannot come to another one than our own reads.
+        kubecontext=api.context or None,
+    )
     return Ports(
         releases=HelmReleases(command, api, settings.namespace),
         cluster=KubernetesCluster(api, settings.namespace),
@@ -59,8 +66,9 @@ def build_ports(settings: Settings) -> Ports:
 def build_renderer(settings: Settings) -> tuple[Charts, Render]:
     """Return what rendering needs: charts and helm, and no cluster."""
     from .clients.helm import render_manifest
+    from .clients.helm_command import HelmCommand, find_helm
 
-    command = _build_command(replace(settings, kubeconfig="", context=""))
+    command = HelmCommand(executable=find_helm(settings.helm))
 
     def render(slug: str, chart: Chart, values: Values) -> str:
         return render_manifest(command, slug, chart, values, namespace=settings.namespace)
@@ -76,16 +84,6 @@ def build_inspection(settings: Settings) -> Inspection:
 
     api = connect(settings.kubeconfig, settings.context)
     return KubernetesInspection(api, settings.helm, settings.namespace, RIGHTS)
-
-
-def _build_command(settings: Settings) -> HelmCommand:
-    from .clients.helm import HelmCommand, find_helm
-
-    return HelmCommand(
-        executable=find_helm(settings.helm),
-        kubeconfig=Path(settings.kubeconfig) if settings.kubeconfig else None,
-        kubecontext=settings.context or None,
-    )
 
 
 def _build_charts(command: HelmCommand) -> Charts:

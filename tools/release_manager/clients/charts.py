@@ -16,7 +16,8 @@ from pyhelm3.errors import Error as PyhelmError
 
 from ..chart import DEFAULT_PROFILE, Chart, build_files_digest
 from ..errors import ChartNotFoundError, HelmUnusableError
-from .helm import HelmCommand, classify_error
+from .helm_command import HelmCommand
+from .helm_errors import classify_error
 
 Files = dict[str, bytes]
 

@@ -197,7 +197,7 @@ def connect(kubeconfig: str, context: str) -> KubernetesApi:
 def _connect_from_pod() -> KubernetesApi:
     configuration = _new_configuration()
     config.load_incluster_config(configuration)
-    return KubernetesApi(client.ApiClient(configuration), context="in-cluster")
+    return KubernetesApi(client.ApiClient(configuration), context="")
 
 
 def _new_configuration() -> client.Configuration:

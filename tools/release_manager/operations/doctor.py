@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from ..errors import ReleaseManagerError
+from ..errors import ForbiddenError, ReleaseManagerError
 
 MAX_CLOCK_SKEW_SECONDS = 5.0
 
@@ -86,7 +86,12 @@ def _advise(name: str, find: Callable[[], Finding]) -> Check:
 
 
 def _find_namespace(inspection: Inspection, namespace: str) -> Finding:
-    if inspection.has_namespace():
+    try:
+        is_there = inspection.has_namespace()
+    except ForbiddenError:
+        # A namespaced Role cannot grant this look, and nothing else needs it.
+        return f"{namespace}, as far as these credentials may tell", ""
+    if is_there:
         return namespace, ""
     return f"{namespace} does not exist", f"kubectl create namespace {namespace}"
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..diagnosis import Diagnosis
-from ..errors import ChangedMeanwhileError, RolloutFailedError
+from ..errors import ChangedMeanwhileError, ClusterUnreachableError, RolloutFailedError
 from ..ports import Ports, RunOptions
 from ..tenant import Pod, Workload
 from .observe import diagnose_tenant
@@ -14,6 +14,8 @@ from .observe import diagnose_tenant
 POLL_SECONDS = 0.4
 # A hopeless sign must last this long before it ends the wait: the kubelet may be retrying.
 HOPELESS_SECONDS = 8.0
+# How long the API server may be silent before a wait gives up.
+SILENCE_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -44,13 +46,21 @@ def wait_until_ready(ports: Ports, slug: str, *, revision: int, run: RunOptions)
     deadline = run.clock.monotonic() + run.timeout_seconds
     hopeless_since: float | None = None
     told = ""
+    silent_since: float | None = None
     while True:
-        workload = ports.cluster.read_workload(slug)
+        now = run.clock.monotonic()
+        try:
+            workload, pods, cause = _look(ports, slug)
+        except ClusterUnreachableError:
+            # An API server that restarts is no reason to give a tenant up.
+            silent_since = silent_since or now
+            if now - silent_since >= SILENCE_SECONDS or now >= deadline:
+                raise
+            run.clock.sleep(POLL_SECONDS)
+            continue
+        silent_since = None
         if workload is not None and workload.is_ready:
             return Readiness(is_ready=True, workload=workload)
-        pods = ports.cluster.list_pods(slug).get(slug, ())
-        cause = diagnose_tenant(ports, workload, slug, pods)
-        now = run.clock.monotonic()
         hopeless_since = (hopeless_since or now) if cause and cause.is_hopeless else None
         lasts = hopeless_since is not None and now - hopeless_since >= HOPELESS_SECONDS
         if lasts or now >= deadline or (workload is not None and workload.has_missed_deadline):
@@ -60,6 +70,14 @@ def wait_until_ready(ports: Ports, slug: str, *, revision: int, run: RunOptions)
             run.progress(text)
             told = text
         run.clock.sleep(POLL_SECONDS)
+
+
+def _look(ports: Ports, slug: str) -> tuple[Workload | None, Sequence[Pod], Diagnosis | None]:
+    workload = ports.cluster.read_workload(slug)
+    if workload is not None and workload.is_ready:
+        return workload, (), None
+    pods = ports.cluster.list_pods(slug).get(slug, ())
+    return workload, pods, diagnose_tenant(ports, workload, slug, pods)
 
 
 def require_ready(ports: Ports, slug: str, revision: int, run: RunOptions, done: str) -> None:
