@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from release_manager.clients.charts import ChartSources
-from release_manager.clients.helm import HelmCommand
+from release_manager.clients.helm_command import HelmCommand
 from release_manager.errors import ChartNotFoundError, HelmUnusableError
 from release_manager.wiring import bundled_chart
 

@@ -1,33 +1,12 @@
-"""Finding a helm that is new enough, and reading what its Secrets' metadata tells."""
+"""What the metadata of release Secrets tells, and the warnings in a chart's notes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-import pytest
-
-from release_manager.clients.helm import _parse_revision, find_helm
-from release_manager.errors import HelmUnusableError
+from release_manager.clients.helm import _parse_revision
 from release_manager.tenant import ReleaseStatus, RevisionLabels
-
-BuildHelm = Callable[[str], Path]
-
-
-@pytest.mark.parametrize("version", ["v4.2.2", "v4.3.1", "4.10.0", "v5.0.0"])
-def test_a_helm_that_is_new_enough_is_found(build_helm: BuildHelm, version: str) -> None:
-    path = build_helm(f"echo {version}")
-    assert find_helm(str(path)) == str(path)
-
-
-@pytest.mark.parametrize("script", ["echo v3.1.0", "echo v4.2.1", "echo nonsense", "exit 1"])
-def test_a_helm_that_is_too_old_or_none_is_refused(build_helm: BuildHelm, script: str) -> None:
-    with pytest.raises(HelmUnusableError) as caught:
-        find_helm(str(build_helm(script)))
-    assert "too old" in caught.value.problem
-    assert "Install Helm 4.2.2 or newer" in caught.value.remedy
 
 
 def _metadata(**labels: str) -> dict[str, Any]:
@@ -85,3 +64,18 @@ def test_releases_that_are_no_tenants_are_left_out() -> None:
     metadata = _metadata()
     metadata["labels"]["name"] = "platform"
     assert _parse_revision(metadata) is None
+
+
+def test_the_charts_warnings_are_found_a_line_each() -> None:
+    notes = (
+        "NOTES:\nTenant acme\n\nWARNING: the limit is below 1Gi,\n  OpenClaw needs more.\n\n"
+        "WARNING: no certificate\n\nNext: look\n"
+    )
+    assert find_warnings(notes) == [
+        "the limit is below 1Gi, OpenClaw needs more.",
+        "no certificate",
+    ]
+
+
+def test_notes_without_warnings_have_none() -> None:
+    assert find_warnings("NOTES:\nall is well\n") == []

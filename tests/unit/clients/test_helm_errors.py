@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from release_manager.clients.helm import classify_error, find_helm, find_warnings
+from release_manager.clients.helm_errors import classify_error
 from release_manager.errors import (
     ChartNotFoundError,
     ClusterUnreachableError,
     ForbiddenError,
     HelmFailedError,
-    HelmUnusableError,
     InvalidValuesError,
     NamespaceNotFoundError,
     OperationFailedError,
@@ -131,23 +130,3 @@ def test_warnings_before_the_error_are_left_out() -> None:
 
 def test_a_very_long_error_is_cut() -> None:
     assert len(classify_error("Error: " + "x" * 10_000, "acme").problem) < 700
-
-
-def test_the_charts_warnings_are_found_a_line_each() -> None:
-    notes = (
-        "NOTES:\nTenant acme\n\nWARNING: the limit is below 1Gi,\n  OpenClaw needs more.\n\n"
-        "WARNING: no certificate\n\nNext: look\n"
-    )
-    assert find_warnings(notes) == [
-        "the limit is below 1Gi, OpenClaw needs more.",
-        "no certificate",
-    ]
-
-
-def test_notes_without_warnings_have_none() -> None:
-    assert find_warnings("NOTES:\nall is well\n") == []
-
-
-def test_a_program_that_is_not_there_is_no_helm() -> None:
-    with pytest.raises(HelmUnusableError, match="there is no program 'no-such-helm'"):
-        find_helm("no-such-helm")

@@ -87,10 +87,24 @@ def test_a_null_drops_the_charts_default() -> None:
     assert coalesce_values({"a": 1, "b": {"c": 2}}, {"a": None, "b": {"c": None}}) == {"b": {}}
 
 
-@given(TREES, TREES)
-def test_no_null_is_left_in_maps_after_coalescing(defaults: Any, values: Any) -> None:
-    leaves = dict(iter_leaves(coalesce_values(defaults, values)))
-    assert None not in leaves.values()
+def test_a_null_without_a_default_stays_for_the_schema_to_see() -> None:
+    assert coalesce_values({"env": {}}, {"env": {"A": None}}) == {"env": {"A": None}}
+
+
+def test_a_null_among_the_charts_defaults_is_nothing() -> None:
+    assert coalesce_values({"a": None, "b": {"c": None}}, {}) == {"b": {}}
+
+
+@given(TREES)
+def test_without_defaults_values_are_seen_as_they_are(values: Any) -> None:
+    assert coalesce_values({}, values) == values
+
+
+@given(LAYERS, LAYERS)
+def test_a_value_that_is_given_wins_over_the_default(defaults: Any, values: Any) -> None:
+    seen = dict(iter_leaves(coalesce_values(defaults, values)))
+    given = {path: value for path, value in iter_leaves(values) if value not in (None, {})}
+    assert seen | given == seen
 
 
 @given(TREES, TREES)

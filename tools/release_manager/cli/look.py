@@ -21,6 +21,8 @@ from .output import (
 if TYPE_CHECKING:
     from ..operations.show import TenantDetail
 
+# Characters of a value that has a line of its own.
+WIDE = 2_000
 _FRESHNESS = {True: "yes", False: "no", None: "unknown"}
 
 
@@ -108,8 +110,8 @@ def _print_detail(detail: TenantDetail) -> None:
             ("image", summary.image),
             ("host", summary.host),
             ("replicas", f"{summary.ready_replicas} of {summary.replicas} ready"),
-            ("resources", format_value(detail.resources)),
-            ("own values", format_value(detail.overrides) if detail.overrides else "none"),
+            ("resources", format_value(detail.resources, WIDE)),
+            ("own values", format_value(detail.overrides, WIDE) if detail.overrides else "none"),
             *([("set by hand", format_drift(detail.drift))] if detail.drift else []),
         ]
     )
@@ -306,7 +308,9 @@ def show_settings(*, form: str, **shared: Any) -> None:
     }
     if form != "table":
         return print_data(items, form)
-    rows = [(name, format_value(item["value"]), item["origin"]) for name, item in items.items()]
+    rows = [
+        (name, format_value(item["value"], WIDE), item["origin"]) for name, item in items.items()
+    ]
     return print_table(("SETTING", "VALUE", "FROM"), rows)
 
 

@@ -36,8 +36,8 @@ def merge_values(*layers: Mapping[str, Any]) -> Values:
 def coalesce_values(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> Values:
     """Return what templates and schema see: ``values`` over the chart's defaults.
 
-    A null drops the default of its key. Without a default it stays, and the schema sees it:
-    so does Helm since 4.0.
+    A null drops the default of its key. Where there is no default it stays, and the schema
+    sees it. So does Helm.
     """
     seen: Values = {}
     for key in [*defaults, *(key for key in values if key not in defaults)]:
@@ -80,11 +80,11 @@ def lookup_path(values: Mapping[str, Any], path: str, default: Any = None) -> An
     return node
 
 
-def format_value(value: Any) -> str:
-    """Return a value as one short line of YAML."""
+def format_value(value: Any, max_length: int = MAX_SHOWN_LENGTH) -> str:
+    """Return a value as one line of YAML, cut at ``max_length`` characters."""
     text = yaml.safe_dump(value, default_flow_style=True, width=10_000, sort_keys=False)
     text = text.removesuffix("\n").removesuffix("\n...").strip()
-    return text if len(text) <= MAX_SHOWN_LENGTH else f"{text[: MAX_SHOWN_LENGTH - 3]}..."
+    return text if len(text) <= max_length else f"{text[: max_length - 3]}..."
 
 
 def iter_leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
