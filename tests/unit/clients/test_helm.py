@@ -5,16 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from release_manager.clients.helm import _parse_revision
+from release_manager.clients.helm import _parse_revision, find_warnings
 from release_manager.tenant import ReleaseStatus, RevisionLabels
 
 
 def _metadata(**labels: str) -> dict[str, Any]:
     own = {"owner": "helm", "name": "tenant-acme", "status": "deployed", "version": "3"}
-    return {
-        "creationTimestamp": "2026-03-01T03:00:00Z",
-        "labels": {**own, **{key.replace("_", "/", 1): text for key, text in labels.items()}},
-    }
+    return {"creationTimestamp": "2026-03-01T03:00:00Z", "labels": {**own, **labels}}
 
 
 def test_metadata_tells_slug_number_status_and_time() -> None:
@@ -53,17 +50,13 @@ def test_incomplete_labels_count_as_none() -> None:
 
 
 def test_a_status_that_nobody_knows_is_unknown() -> None:
-    metadata = _metadata()
-    metadata["labels"]["status"] = "dreaming"
-    revision = _parse_revision(metadata)
+    revision = _parse_revision(_metadata(status="dreaming"))
     assert revision is not None
     assert revision.status is ReleaseStatus.UNKNOWN
 
 
 def test_releases_that_are_no_tenants_are_left_out() -> None:
-    metadata = _metadata()
-    metadata["labels"]["name"] = "platform"
-    assert _parse_revision(metadata) is None
+    assert _parse_revision(_metadata(name="platform")) is None
 
 
 def test_the_charts_warnings_are_found_a_line_each() -> None:

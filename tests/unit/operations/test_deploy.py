@@ -14,16 +14,10 @@ from release_manager.errors import (
     ReleaseBusyError,
     RolloutFailedError,
 )
-from release_manager.operations.deploy import (
-    DRIFTED,
-    Action,
-    Plan,
-    execute_plan,
-    has_true_labels,
-    plan_deployment,
-    read_baseline,
-)
+from release_manager.operations.baseline import has_true_labels, read_baseline
+from release_manager.operations.deploy import execute_plan
 from release_manager.operations.observe import observe_tenant
+from release_manager.operations.plan import DRIFTED, Action, Plan, plan_deployment
 from release_manager.operations.scale import scale_tenant
 from release_manager.operations.upgrade import UpgradeRequest, upgrade_tenant
 from release_manager.ports import RunOptions

@@ -7,8 +7,9 @@ from datetime import timedelta
 import pytest
 
 from release_manager.errors import HelmFailedError, ReleaseBusyError, TenantNotFoundError
-from release_manager.operations.deploy import DRIFTED, Result
+from release_manager.operations.deploy import Result
 from release_manager.operations.observe import Observation
+from release_manager.operations.plan import DRIFTED
 from release_manager.operations.recover import Repair, plan_recovery, recover_tenant
 from release_manager.state import HAND_RUN_TIMEOUT
 from release_manager.tenant import Holder, ReleaseStatus, Revision

@@ -12,7 +12,8 @@ from . import options
 from .output import print_data, print_fields, print_table, report_progress, to_plain
 
 if TYPE_CHECKING:
-    from ..operations.deploy import Plan, Result
+    from ..operations.deploy import Result
+    from ..operations.plan import Plan
 
 DRY_RUN_WRITER = "dry-run"
 

@@ -95,7 +95,7 @@ def show_tenant(*, slug: str, form: str, **shared: Any) -> None:
 
 
 def _print_detail(detail: TenantDetail) -> None:
-    from ..operations.deploy import format_drift
+    from ..operations.baseline import format_drift
     from ..values import format_value
 
     summary = detail.summary

@@ -11,16 +11,10 @@ from ..settings import Settings
 from ..state import TenantState
 from ..tenant import Target
 from ..values import Layers, Values, build_defaults, coalesce_values
-from .deploy import (
-    Action,
-    Plan,
-    Result,
-    execute_plan,
-    plan_deployment,
-    read_baseline,
-    verify_templates,
-)
+from .baseline import read_baseline
+from .deploy import Result, execute_plan
 from .observe import Observation, observe_tenant, refuse_busy, repair_stuck
+from .plan import Action, Plan, plan_deployment, verify_templates
 
 TOKEN_BYTES = 32
 

@@ -14,7 +14,8 @@ from ..settings import Settings
 from ..state import TenantState, Verdict, determine_state
 from ..tenant import Holder, Pod, ReleaseStatus, Revision, RevisionBody, Workload
 from ..values import build_defaults, build_defaults_digest, find_drift, read_layers
-from .deploy import DRIFTED, format_drift, has_true_labels
+from .baseline import format_drift, has_true_labels
+from .plan import DRIFTED
 
 _HEALTHY = (TenantState.RUNNING, TenantState.STOPPED, TenantState.BUSY)
 

@@ -14,8 +14,10 @@ from ..ports import Deployment, Ports, RunOptions
 from ..state import HAND_RUN_TIMEOUT, TenantState
 from ..tenant import ReleaseStatus, RevisionLabels
 from ..values import read_layers
-from .deploy import DRIFTED, Result, has_true_labels
+from .baseline import has_true_labels
+from .deploy import Result
 from .observe import Observation, observe_tenant, require_release
+from .plan import DRIFTED
 from .readiness import require_ready
 
 

@@ -7,16 +7,8 @@ from dataclasses import replace
 from ..ports import Ports, RunOptions
 from ..settings import Settings
 from ..values import Layers, coalesce_values, merge_values, without_key
-from .deploy import (
-    Action,
-    Baseline,
-    Plan,
-    Result,
-    choose_kept_chart,
-    execute_plan,
-    plan_adjustment,
-    read_baseline,
-)
+from .baseline import Baseline, choose_kept_chart, read_baseline
+from .deploy import Result, execute_plan
 from .observe import (
     Observation,
     observe_tenant,
@@ -24,6 +16,7 @@ from .observe import (
     repair_stuck,
     require_release,
 )
+from .plan import Action, Plan, plan_adjustment
 
 
 def plan_scale(

@@ -11,7 +11,7 @@ from ..ports import Ports
 from ..settings import Settings
 from ..state import determine_state
 from ..tenant import Event, Pod, ReleaseStatus
-from .deploy import read_baseline
+from .baseline import read_baseline
 from .listing import TenantSummary, summarise_tenant
 from .observe import diagnose_tenant, observe_tenant, require_release
 

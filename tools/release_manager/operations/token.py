@@ -10,15 +10,8 @@ from ..ports import Ports, RunOptions, TokenSecret
 from ..settings import Settings
 from ..tenant import Target
 from ..values import Layers, coalesce_values, merge_values
-from .deploy import (
-    Baseline,
-    Plan,
-    Result,
-    choose_kept_chart,
-    execute_plan,
-    plan_adjustment,
-    read_baseline,
-)
+from .baseline import Baseline, choose_kept_chart, read_baseline
+from .deploy import Result, execute_plan
 from .install import TOKEN_BYTES
 from .observe import (
     Observation,
@@ -27,6 +20,7 @@ from .observe import (
     repair_stuck,
     require_release,
 )
+from .plan import Plan, plan_adjustment
 
 
 def read_token(ports: Ports, slug: str) -> str:

@@ -8,7 +8,8 @@ from ..errors import InvalidValuesError
 from ..ports import Ports, RunOptions
 from ..settings import Settings
 from ..values import Layers, Values, build_defaults, merge_values, remove_path
-from .deploy import Plan, Result, execute_plan, plan_deployment, read_baseline, verify_templates
+from .baseline import read_baseline
+from .deploy import Result, execute_plan
 from .observe import (
     Observation,
     observe_tenant,
@@ -16,6 +17,7 @@ from .observe import (
     repair_stuck,
     require_release,
 )
+from .plan import Plan, plan_deployment, verify_templates
 
 
 @dataclass(frozen=True)

@@ -91,8 +91,6 @@ def _parse_path(name: str) -> list[str | int]:
 
 
 def _parse_value(text: str, assignment: str) -> Any:
-    if text == "[]":
-        return []
     if not text.startswith("{"):
         return _parse_scalar(text)
     inner = re.fullmatch(r"\{((?:\\.|[^\\}])*)\}", text, re.DOTALL)

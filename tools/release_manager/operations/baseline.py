@@ -1,0 +1,100 @@
+"""What a tenant's next revision continues: what was asked for, and what was set by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..chart import Chart
+from ..ports import Ports
+from ..tenant import Revision, RevisionBody
+from ..values import (
+    RECORD_KEY,
+    Layers,
+    build_defaults_digest,
+    find_drift,
+    format_value,
+    read_layers,
+)
+from .observe import Observation
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What a tenant's release was asked to be, and what somebody set by hand since.
+
+    values: live, without the record. drift: dotted path to live value. has_true_labels:
+    whether the revision's labels describe it; a hand-run upgrade copies those of the
+    revision before.
+    """
+
+    layers: Layers
+    values: dict[str, Any] = field(repr=False)
+    drift: dict[str, Any] = field(repr=False)
+    chart: str
+    has_true_labels: bool
+
+
+def read_baseline(ports: Ports, observation: Observation) -> Baseline | None:
+    """Return what the next revision continues, or None for a tenant without a release.
+
+    A hand-run upgrade may have dropped the record of the layers: then the newest older
+    revision that has one tells what was asked for, and a release that never had one is
+    adopted with its live values as the tenant's own.
+    """
+    base = observation.base
+    if base is None:
+        return None
+    body = ports.releases.read_body(base)
+    live = {key: value for key, value in body.values.items() if key != RECORD_KEY}
+    layers = read_layers(body.values) or _find_older_layers(ports, observation, base)
+    if layers is None:
+        layers = Layers(profile="default", defaults={}, overrides=live)
+    return Baseline(
+        layers=layers,
+        values=live,
+        drift=find_drift(live, layers),
+        chart=f"{body.chart_name}-{body.chart_version}",
+        has_true_labels=has_true_labels(base, body),
+    )
+
+
+def has_true_labels(revision: Revision, body: RevisionBody | None) -> bool:
+    """Return whether a revision's labels are its own, or its target's after a rollback.
+
+    body may be None where it was not read; then only the revision's own labels count.
+    """
+    if revision.labels is None:
+        return False
+    restored = body.rolled_back_to if body is not None else None
+    return revision.labels.written_for in (revision.number, restored)
+
+
+def _find_older_layers(ports: Ports, observation: Observation, base: Revision) -> Layers | None:
+    for revision in reversed(observation.revisions):
+        if revision.number < base.number:
+            layers = read_layers(ports.releases.read_body(revision).values)
+            if layers is not None:
+                return layers
+    return None
+
+
+def choose_kept_chart(
+    ports: Ports, reference: str, observation: Observation, baseline: Baseline
+) -> Chart:
+    """Return the chart of the live revision: the one at hand when it is the same, else its own."""
+    base = observation.base
+    if baseline.has_true_labels and base is not None and base.labels is not None:
+        chart = ports.charts.load(reference)
+        at_hand = build_defaults_digest(chart, baseline.layers.defaults)
+        if at_hand == base.labels.defaults_digest:
+            return chart
+    if base is None:
+        return ports.charts.load(reference)
+    return ports.releases.extract_chart(base)
+
+
+def format_drift(drift: Mapping[str, Any]) -> str:
+    """Return hand-set values as one line."""
+    return ", ".join(f"{path}={format_value(value)}" for path, value in drift.items())

@@ -1,0 +1,251 @@
+"""Deciding what it takes to make one tenant what was asked for.
+
+Install, upgrade, start, stop, scale and token rotation differ only in the layers and the
+chart that they ask for; all of them become a ``Plan``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from ..chart import Chart
+from ..errors import DriftError
+from ..ports import Ports
+from ..tenant import ReleaseStatus, RevisionLabels
+from ..values import (
+    RECORD_KEY,
+    Layers,
+    build_config_digest,
+    build_defaults_digest,
+    coalesce_values,
+    diff_paths,
+    find_undone,
+    iter_leaves,
+    validate_values,
+    without_key,
+)
+from .baseline import Baseline, format_drift
+from .observe import Observation
+
+# Written instead of a digest on a revision that carries hand-set values along, so that one
+# metadata LIST tells that its body is worth reading.
+DRIFTED = "drifted"
+
+
+class Action(StrEnum):
+    """What a plan does."""
+
+    INSTALL = "install"
+    UPGRADE = "upgrade"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True)
+class Change:
+    """One value that a plan changes; None where there is none."""
+
+    path: str
+    old: Any
+    new: Any
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What would be done to one tenant. ``--dry-run`` prints it, a real run executes it."""
+
+    slug: str
+    action: Action
+    revision: int
+    chart: Chart
+    values: dict[str, Any] = field(repr=False)
+    labels: RevisionLabels | None
+    changes: tuple[Change, ...] = ()
+    chart_before: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def plan_deployment(
+    observation: Observation,
+    baseline: Baseline | None,
+    chart: Chart,
+    layers: Layers,
+    *,
+    writer: str,
+    overwrite_drift: bool = False,
+) -> Plan:
+    """Decide what it takes to make a tenant what ``layers`` and ``chart`` ask for.
+
+    Raises InvalidValuesError, and DriftError when something set by hand would be undone.
+    """
+    slug = observation.slug
+    values = layers.to_values()
+    validate_values(chart, values, tenant=slug)
+    labels = RevisionLabels(
+        config_digest=build_config_digest(chart, layers),
+        defaults_digest=build_defaults_digest(chart, layers.defaults),
+        chart_version=chart.version,
+        profile=layers.profile,
+        writer=writer,
+        written_for=observation.next_number,
+    )
+    if baseline is None:
+        number = observation.next_number
+        return Plan(slug, Action.INSTALL, number, chart, values, labels, _list_values(layers))
+    notes: tuple[str, ...] = ()
+    if _is_up_to_date(observation, baseline, labels):
+        return _plan_nothing(observation, chart, values)
+    if not overwrite_drift:
+        _refuse_drift(observation, baseline, chart, values)
+    elif baseline.drift:
+        notes = (f"overwrites what was set by hand: {format_drift(baseline.drift)}",)
+    changes = _list_changes(baseline.values, layers.merged())
+    return Plan(
+        slug,
+        Action.UPGRADE,
+        observation.next_number,
+        chart,
+        values,
+        labels,
+        changes,
+        baseline.chart,
+        notes,
+    )
+
+
+def plan_adjustment(
+    observation: Observation,
+    baseline: Baseline,
+    chart: Chart,
+    layers: Layers,
+    *,
+    writer: str,
+    key: str,
+) -> Plan:
+    """Decide how to change one top-level value and nothing else: no chart, default or drift.
+
+    layers: as they were, with the change of ``key``.
+    """
+    slug = observation.slug
+    live = without_key(baseline.values, key)
+    live |= {name: value for name, value in layers.merged().items() if name == key}
+    values = {**live, RECORD_KEY: layers.to_values()[RECORD_KEY]}
+    validate_values(chart, values, tenant=slug)
+    undone = {} if key == "replicas" else _find_undone_scaling(observation, chart, values)
+    if undone:
+        raise _build_drift_error(
+            slug, undone, remedy="Scale it with 'release-manager scale-tenant'"
+        )
+    has_changes = bool(_list_changes(baseline.values, live))
+    if not has_changes and _is_settled(observation) and not _is_scaled_by_hand(observation):
+        return _plan_nothing(observation, chart, values)
+    labels = RevisionLabels(
+        config_digest=build_config_digest(chart, layers),
+        defaults_digest=_carry_defaults_digest(observation, baseline),
+        chart_version=chart.version,
+        profile=layers.profile,
+        writer=writer,
+        written_for=observation.next_number,
+    )
+    return Plan(
+        slug,
+        Action.UPGRADE,
+        observation.next_number,
+        chart,
+        values,
+        labels,
+        _list_changes(baseline.values, live),
+        baseline.chart,
+    )
+
+
+def _carry_defaults_digest(observation: Observation, baseline: Baseline) -> str:
+    base = observation.base
+    if baseline.drift or not baseline.has_true_labels or base is None or base.labels is None:
+        return DRIFTED
+    return base.labels.defaults_digest
+
+
+def _plan_nothing(observation: Observation, chart: Chart, values: dict[str, Any]) -> Plan:
+    number = observation.latest.number if observation.latest else 0
+    return Plan(observation.slug, Action.NOTHING, number, chart, values, None)
+
+
+def _is_settled(observation: Observation) -> bool:
+    """Whether Helm has nothing left to do: deployed, and its Deployment exists."""
+    latest = observation.latest
+    return (
+        latest is not None
+        and latest.status is ReleaseStatus.DEPLOYED
+        and observation.workload is not None
+    )
+
+
+def _is_up_to_date(observation: Observation, baseline: Baseline, labels: RevisionLabels) -> bool:
+    latest = observation.latest
+    return (
+        _is_settled(observation)
+        and latest is not None
+        and latest.labels is not None
+        and latest.labels.config_digest == labels.config_digest
+        and not baseline.drift
+        and baseline.has_true_labels
+    )
+
+
+def _refuse_drift(
+    observation: Observation, baseline: Baseline, chart: Chart, values: dict[str, Any]
+) -> None:
+    undone = find_undone(baseline.drift, live=baseline.values, planned=values)
+    undone |= _find_undone_scaling(observation, chart, values)
+    if undone:
+        raise _build_drift_error(
+            observation.slug,
+            undone,
+            remedy="Keep it by giving it with --set, or undo it with --overwrite-drift",
+        )
+
+
+def _is_scaled_by_hand(observation: Observation) -> bool:
+    workload = observation.workload
+    return workload is not None and workload.spec_replicas != workload.wanted_replicas
+
+
+def _find_undone_scaling(
+    observation: Observation, chart: Chart, values: dict[str, Any]
+) -> dict[str, Any]:
+    workload = observation.workload
+    planned = coalesce_values(chart.default_values, values).get("replicas")
+    if workload is None or not _is_scaled_by_hand(observation) or planned == workload.spec_replicas:
+        return {}
+    return {"replicas": workload.spec_replicas}
+
+
+def _build_drift_error(slug: str, undone: Mapping[str, Any], *, remedy: str) -> DriftError:
+    return DriftError(
+        f"set by hand and about to be undone: {format_drift(undone)}", remedy=remedy, tenant=slug
+    )
+
+
+def _list_values(layers: Layers) -> tuple[Change, ...]:
+    return tuple(Change(path, None, value) for path, value in iter_leaves(layers.merged()))
+
+
+def _list_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Change, ...]:
+    before, after = dict(iter_leaves(old)), dict(iter_leaves(new))
+    return tuple(
+        Change(path, before.get(path), after.get(path))
+        for path in sorted({*before, *after})
+        if before.get(path) != after.get(path)
+    ) or tuple(Change(path, None, None) for path in diff_paths(old, new))
+
+
+def verify_templates(ports: Ports, plan: Plan) -> None:
+    """Let the chart's own rules, which no schema can say, refuse a plan before any write.
+
+    Raises InvalidValuesError.
+    """
+    if plan.labels is not None:
+        ports.releases.render(plan.slug, plan.chart, plan.values)
