@@ -27,16 +27,21 @@ def build_revision(
     *,
     number: int = 3,
     age: timedelta = MINUTE,
+    unchanged_for: timedelta | None = None,
     writer: str | None = None,
     written_for: int | None = None,
 ) -> Revision:
-    """A revision of acme; with a writer it has labels, written for its own number."""
+    """A revision of acme; with a writer it has labels, written for its own number.
+
+    unchanged_for: since when it has its status, when that is not its age.
+    """
     labels = None
     if writer is not None:
         labels = RevisionLabels(
             "digest", "defaults", "0.1.0", "default", writer, written_for or number
         )
-    return Revision("acme", number, ReleaseStatus(status), NOW - age, labels)
+    changed_at = NOW - (age if unchanged_for is None else unchanged_for)
+    return Revision("acme", number, ReleaseStatus(status), NOW - age, changed_at, labels)
 
 
 def build_workload(ready: int = 1, wanted: int = 1, **changes: Any) -> Workload:

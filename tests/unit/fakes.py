@@ -312,6 +312,7 @@ class FakeReleases:
         self._next_end: str = ""
         self.writes: list[str] = []
         self.warnings: list[str] = []
+        self.fail_before_writing = ""
 
     # What a test does by hand.
 
@@ -369,6 +370,8 @@ class FakeReleases:
     def deploy(self, deployment: Deployment) -> Sequence[str]:
         slug, chart, values = deployment.slug, deployment.chart, deployment.values
         self.render(slug, chart, values)
+        if self.fail_before_writing:
+            raise HelmFailedError(f"helm failed: {self.fail_before_writing}", remedy="See why")
         self._upgrade(slug, chart, values, deployment.labels)
         return list(self.warnings)
 
@@ -455,7 +458,8 @@ class FakeReleases:
         history = self._stored.setdefault(slug, [])
         number = history[-1].revision.number + 1 if history else 1
         self._forget_oldest(history)
-        revision = Revision(slug, number, status, self._cluster.now(), labels)
+        now = self._cluster.now()
+        revision = Revision(slug, number, status, now, now, labels)
         added = _Stored(revision, description, chart, merge_values(values))
         history.append(added)
         self.writes.append(f"{status.value} {slug}")
@@ -517,7 +521,7 @@ class FakeReleases:
         stored = self._find(slug, number)
         changed = replace(
             stored,
-            revision=replace(stored.revision, status=status),
+            revision=replace(stored.revision, status=status, changed_at=self._cluster.now()),
             description=stored.description if description is None else description,
         )
         history = self._stored[slug]

@@ -10,7 +10,7 @@ import pytest
 from release_manager.diagnosis import Diagnosis
 from release_manager.state import HAND_RUN_TIMEOUT, TenantState, Verdict, determine_state
 from release_manager.tenant import Revision, Workload
-from tests.unit.builders import NOW, build_holder, build_revision, build_workload
+from tests.unit.builders import MINUTE, NOW, build_holder, build_revision, build_workload
 
 ALIVE = {"process-1": build_holder()}
 OLD = HAND_RUN_TIMEOUT + timedelta(seconds=1)
@@ -67,7 +67,8 @@ def _judge(revision: Revision, workload: Workload | None = None, **seen: Any) ->
         ),
         (build_revision("pending-rollback", writer="process-9", written_for=2), None, None, "busy"),
         (build_revision("pending-rollback", age=OLD), None, None, "stuck"),
-        # being uninstalled: only the age tells
+        # being uninstalled: only the time since that began tells
+        (build_revision("uninstalling", age=OLD, unchanged_for=MINUTE), None, None, "busy"),
         (build_revision("uninstalling", writer="process-9"), build_workload(1), None, "busy"),
         (build_revision("uninstalling", writer="process-1", age=OLD), None, None, "stuck"),
     ],
@@ -115,7 +116,12 @@ def test_a_healthy_tenant_needs_no_reason(workload: Workload) -> None:
             None,
             "the upgrade by hand-run helm since 02:00:00 UTC never ended",
         ),
-        (build_revision("uninstalling"), None, None, "being uninstalled"),
+        (
+            build_revision("uninstalling", age=OLD, unchanged_for=MINUTE),
+            None,
+            None,
+            "being uninstalled since 02:59:00 UTC",
+        ),
         (build_revision("failed"), build_workload(0), HOPELESS, HOPELESS.sentence),
         (build_revision("failed"), None, None, "revision 3 failed"),
         (

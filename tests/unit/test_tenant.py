@@ -24,7 +24,8 @@ from release_manager.tenant import (
 )
 from release_manager.wiring import bundled_chart
 
-REVISION = Revision("acme", 4, ReleaseStatus.DEPLOYED, datetime(2026, 3, 1, tzinfo=UTC))
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+REVISION = Revision("acme", 4, ReleaseStatus.DEPLOYED, NOW, NOW)
 LABELS = RevisionLabels("digest", "defaults", "0.1.0", "default", "process-1", written_for=4)
 WORKLOAD = Workload(
     slug="acme",

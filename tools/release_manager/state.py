@@ -71,9 +71,8 @@ def _judge_pending(
     since = f"since {revision.created_at:%H:%M:%S} UTC"
     # An uninstall only rewrites the status of a finished revision: its writer tells nothing.
     if revision.status is ReleaseStatus.UNINSTALLING:
-        return Verdict(
-            TenantState.BUSY if age < timeout else TenantState.STUCK, "being uninstalled"
-        )
+        state = TenantState.BUSY if now - revision.changed_at < timeout else TenantState.STUCK
+        return Verdict(state, f"being uninstalled since {revision.changed_at:%H:%M:%S} UTC")
     holder = alive.get(revision.writer or "")
     if holder is not None:
         who = holder.identity

@@ -128,12 +128,16 @@ class RevisionLabels:
 
 @dataclass(frozen=True)
 class Revision:
-    """One revision of a tenant's release, as its Secret's metadata tells it."""
+    """One revision of a tenant's release, as its Secret's metadata tells it.
+
+    changed_at: when the status last changed; an uninstall does no more than that.
+    """
 
     slug: str
     number: int
     status: ReleaseStatus
     created_at: datetime
+    changed_at: datetime
     labels: RevisionLabels | None = None
 
     @property

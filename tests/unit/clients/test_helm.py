@@ -22,7 +22,14 @@ def test_metadata_tells_slug_number_status_and_time() -> None:
         3,
         ReleaseStatus.DEPLOYED,
     )
-    assert revision.created_at == datetime(2026, 3, 1, 3, tzinfo=UTC)
+    assert revision.created_at == revision.changed_at == datetime(2026, 3, 1, 3, tzinfo=UTC)
+
+
+def test_a_later_write_tells_when_the_status_changed() -> None:
+    writes = [{"time": "2026-03-01T05:00:00Z"}, {"time": "2026-03-01T04:00:00Z"}, {}]
+    revision = _parse_revision({**_metadata(status="uninstalling"), "managedFields": writes})
+    assert revision is not None
+    assert revision.changed_at == datetime(2026, 3, 1, 5, tzinfo=UTC)
 
 
 def test_our_own_labels_are_read() -> None:

@@ -103,6 +103,7 @@ def test_a_tenant_that_somebody_works_on_is_left_alone(world: FakeWorld) -> None
 
 def test_an_uninstall_that_is_under_way_is_left_alone(world: FakeWorld) -> None:
     world.install()
+    world.clock.advance(timedelta(days=30).total_seconds())
     world.releases.set_status("acme", ReleaseStatus.UNINSTALLING)
     with pytest.raises(ReleaseBusyError, match="it is being uninstalled already"):
         _uninstall(world)

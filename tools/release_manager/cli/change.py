@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import options
-from .output import print_data, print_fields, print_table, report_progress, to_plain
+from .output import print_data, print_fields, print_table, print_text, report_progress, to_plain
 
 if TYPE_CHECKING:
     from ..operations.deploy import Result
@@ -41,7 +41,7 @@ def _print_result(result: Result, form: str) -> None:
         done = _DONE.get(result.action, result.action)
         number = f", revision {result.revision}" if result.revision else ""
         text = f"{done}{number}" + (f" ({result.detail})" if result.detail else "")
-    print_fields([(f"tenant {result.slug}", text)])
+    print_text(f"tenant {result.slug}: {text}")
 
 
 def _print_plan(plan: Plan, form: str) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from ..errors import InvalidInputError
+from ..errors import InvalidInputError, OperationInterruptedError
 from ..tenant import validate_slug
 
 if TYPE_CHECKING:
@@ -177,4 +177,5 @@ def confirm(question: str, *, is_confirmed: bool) -> None:
         raise InvalidInputError(
             f"field --yes: nobody can be asked here: {question}", remedy="Add --yes to do it"
         )
-    click.confirm(question, abort=True, err=True)
+    if not click.confirm(question, err=True):
+        raise OperationInterruptedError("it was not confirmed", remedy="Nothing was changed")

@@ -11,6 +11,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Coroutine, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from ..tenant import (
     Target,
 )
 from .helm_command import HISTORY_MAX, HelmCommand
-from .helm_errors import classify_error
+from .helm_errors import classify_failure
 from .kubernetes_api import METADATA_ONLY, ApiStatusError, Json, KubernetesApi, parse_time
 
 _LABELS = {
@@ -195,7 +196,7 @@ def _run(running: Coroutine[Any, Any, bytes], slug: str) -> bytes:
     try:
         return asyncio.run(running)
     except PyhelmError as exc:
-        raise classify_error(exc.stderr.decode("utf-8", "replace"), slug) from exc
+        raise classify_failure(exc, slug) from exc
     except OSError as exc:
         raise HelmUnusableError(
             f"helm cannot be started: {exc.strerror}", remedy="Check --helm"
@@ -211,10 +212,16 @@ def _parse_revision(metadata: Json) -> Revision | None:
         slug=release.removeprefix(RELEASE_PREFIX),
         number=int(labels["version"]),
         status=_parse_status(labels["status"]),
-        # modifiedAt is stale after an upgrade; a Secret is created for each revision.
+        # Not Helm's label modifiedAt: it is copied from the revision before, so it is stale.
         created_at=parse_time(metadata["creationTimestamp"]),
+        changed_at=_parse_last_write(metadata),
         labels=_parse_labels(labels),
     )
+
+
+def _parse_last_write(metadata: Json) -> datetime:
+    writes = [entry.get("time") for entry in metadata.get("managedFields", ())]
+    return max(map(parse_time, [metadata["creationTimestamp"], *writes]))
 
 
 def _parse_status(text: str) -> ReleaseStatus:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from pyhelm3.errors import Error as PyhelmError
+
 from ..errors import (
     ChartNotFoundError,
     ClusterUnreachableError,
@@ -133,6 +135,18 @@ _ERRORS: tuple[tuple[str, _Factory], ...] = (
     (r"chart\.yaml file is missing", _no_chart),
     (r"is invalid:|unknown field|failed to create typed patch", _refused),
 )
+
+
+def classify_failure(failure: PyhelmError, slug: str) -> ReleaseManagerError:
+    """Return our error for a helm that did not succeed."""
+    stderr = failure.stderr.decode("utf-8", "replace")
+    if failure.returncode < 0 and not stderr.strip():
+        return HelmFailedError(
+            f"helm was killed by signal {-failure.returncode}",
+            remedy="Run the same command again",
+            tenant=slug,
+        )
+    return classify_error(stderr, slug)
 
 
 def classify_error(stderr: str, slug: str) -> ReleaseManagerError:

@@ -81,7 +81,7 @@ def _fail_rollout(
         )
     run.progress(f"revision {plan.revision} failed: {why}")
     run.progress(f"rolling back to revision {good.number}")
-    ports.releases.rollback(plan.slug, good.number, timeout_seconds=run.timeout_seconds)
+    restore_revision(ports, plan.slug, good.number, run)
     return RolloutFailedError(
         f"revision {plan.revision} failed and was rolled back to revision {good.number}: {why}",
         remedy="Correct the cause and run the upgrade again",
@@ -97,14 +97,35 @@ def _return_after_helm_failure(
     run: RunOptions,
 ) -> None:
     """Restore the last good revision when helm failed after it had begun to write."""
-    revisions = ports.releases.list_revisions(plan.slug)
     good = observation.deployed
+    writer = plan.labels.writer if plan.labels is not None else None
+    if _settle(ports, plan.slug, plan.revision, writer=writer) and good is not None:
+        run.progress(f"helm failed: {failure.problem}; rolling back to revision {good.number}")
+        restore_revision(ports, plan.slug, good.number, run)
+
+
+def restore_revision(ports: Ports, slug: str, number: int, run: RunOptions) -> None:
+    """Roll back, and leave no pending revision when that fails."""
+    revisions = ports.releases.list_revisions(slug)
+    try:
+        ports.releases.rollback(slug, number, timeout_seconds=run.timeout_seconds)
+    except OperationFailedError:
+        # A rollback carries its target's labels, so it names no writer of its own.
+        _settle(ports, slug, revisions[-1].number + 1, writer=None)
+        raise
+
+
+def _settle(ports: Ports, slug: str, number: int, *, writer: str | None) -> bool:
+    """Return whether revision ``number`` is the latest, by ``writer``, and has failed.
+
+    Our own helm has ended: what it left pending, because it was killed, is set to failed.
+    Another writer's revision of the same number is left alone.
+    """
+    revisions = ports.releases.list_revisions(slug)
     latest = revisions[-1] if revisions else None
-    if good is None or latest is None or latest.number != plan.revision:
-        return
-    if latest.status is not ReleaseStatus.FAILED or plan.labels is None:
-        return
-    if latest.writer != plan.labels.writer:
-        return
-    run.progress(f"helm failed: {failure.problem}; rolling back to revision {good.number}")
-    ports.releases.rollback(plan.slug, good.number, timeout_seconds=run.timeout_seconds)
+    if latest is None or (latest.number, latest.writer) != (number, writer):
+        return False
+    if latest.status.is_in_progress:
+        ports.releases.mark_failed(latest, reason="its helm was killed")
+        return True
+    return latest.status is ReleaseStatus.FAILED

@@ -15,7 +15,7 @@ from ..state import HAND_RUN_TIMEOUT, TenantState
 from ..tenant import ReleaseStatus, RevisionLabels
 from ..values import read_layers
 from .baseline import has_true_labels
-from .deploy import Result
+from .deploy import Result, restore_revision
 from .observe import Observation, observe_tenant, require_release
 from .plan import DRIFTED
 from .readiness import require_ready
@@ -86,7 +86,7 @@ def recover_tenant(
         if latest.status is not ReleaseStatus.FAILED:
             ports.releases.mark_failed(latest, reason="the process that was changing it is gone")
         if plan.target is not None:
-            ports.releases.rollback(slug, plan.target, timeout_seconds=run.timeout_seconds)
+            restore_revision(ports, slug, plan.target, run)
         else:
             ports.releases.deploy(_rebuild_install(ports, observation, writer, run))
         if run.is_waiting:

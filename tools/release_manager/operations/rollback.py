@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ..errors import RevisionNotFoundError
 from ..ports import Ports, RunOptions
 from ..tenant import ReleaseStatus, Revision
-from .deploy import Result
+from .deploy import Result, restore_revision
 from .observe import Observation, observe_tenant, refuse_busy, repair_stuck, require_release
 from .readiness import require_ready
 
@@ -62,7 +62,7 @@ def rollback_tenant(
         observation = repair_stuck(ports, observation, run)
         plan = plan_rollback(observation, to_revision)
         run.progress(f"helm rollback to revision {plan.target}")
-        ports.releases.rollback(slug, plan.target, timeout_seconds=run.timeout_seconds)
+        restore_revision(ports, slug, plan.target, run)
         detail = f"revision {plan.target} restored as revision {plan.revision}"
         if run.is_waiting:
             require_ready(ports, slug, plan.revision, run, detail)
