@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from release_manager.chart import Chart
-from release_manager.clients.helm import _decode_release, _encode_release
 from release_manager.clients.kubernetes_api import connect
+from release_manager.clients.releases import _decode_release, _encode_release
 from release_manager.ports import Ports, RunOptions
 from release_manager.settings import Settings
 from release_manager.tenant import ReleaseStatus, Target

@@ -14,9 +14,9 @@ import pytest
 from pyhelm3.errors import Error as PyhelmError
 
 from release_manager.clients import helm_command
-from release_manager.clients.helm import HelmReleases
 from release_manager.clients.helm_command import HelmCommand
 from release_manager.clients.helm_errors import classify_error
+from release_manager.clients.releases import HelmReleases
 from release_manager.errors import (
     ChartNotFoundError,
     ClusterUnreachableError,

@@ -226,6 +226,9 @@ class FakeCluster:
         pods = {name: self._show_pods(name) for name in wanted if name in self._applied}
         return {name: found for name, found in pods.items() if found}
 
+    def list_pod_events(self, pod: Pod) -> Sequence[Event]:
+        return [event for event in self.events if event.name == pod.name]
+
     def list_events(self, slug: str) -> Sequence[Event]:
         return [event for event in self.events if Target(slug).release in event.name]
 

@@ -24,18 +24,20 @@ class Diagnosis:
 
 
 ReadLogTail = Callable[[Pod], Sequence[str]]
+ReadEvents = Callable[[Pod], Sequence[Event]]
 
 
 def diagnose(
     workload: Workload | None,
     pods: Sequence[Pod],
     *,
-    events: Sequence[Event] = (),
+    read_events: ReadEvents | None = None,
     read_log_tail: ReadLogTail | None = None,
 ) -> Diagnosis | None:
     """Return the first cause that can be told, or None when nothing speaks against success.
 
-    read_log_tail is called only where a log explains more, for a container that crashed.
+    Events and log are read only where they explain more: the log of a container that
+    crashed, the events of a pod whose containers tell nothing.
     """
     if workload is not None and workload.failure_message:
         return _diagnose_creation(workload.failure_message)
@@ -43,7 +45,7 @@ def diagnose(
     for pod in sorted(pods, key=lambda pod: pod.created_at, reverse=True):
         if pod.is_ready or pod.is_deleting:
             continue
-        if cause := _diagnose_pod(pod, events, read_log_tail):
+        if cause := _diagnose_pod(pod, read_events, read_log_tail):
             return cause
     return None
 
@@ -62,7 +64,7 @@ def _diagnose_creation(message: str) -> Diagnosis:
 
 
 def _diagnose_pod(
-    pod: Pod, events: Sequence[Event], read_log_tail: ReadLogTail | None
+    pod: Pod, read_events: ReadEvents | None, read_log_tail: ReadLogTail | None
 ) -> Diagnosis | None:
     if pod.scheduling_message:
         return Diagnosis(
@@ -71,7 +73,7 @@ def _diagnose_pod(
     for container in pod.containers:
         if cause := _diagnose_container(pod, container, read_log_tail):
             return cause
-    return _diagnose_events(pod, events)
+    return _diagnose_events(read_events(pod)) if read_events is not None else None
 
 
 def _diagnose_container(
@@ -110,14 +112,13 @@ def _diagnose_crash(pod: Pod, container: Container, read_log_tail: ReadLogTail |
     )
 
 
-def _diagnose_events(pod: Pod, events: Sequence[Event]) -> Diagnosis | None:
-    about = [event for event in events if event.is_warning and event.name == pod.name]
+def _diagnose_events(events: Sequence[Event]) -> Diagnosis | None:
     for reason, text in (
         ("FailedMount", "a volume cannot be mounted"),
         ("FailedAttachVolume", "a volume cannot be attached"),
         ("Unhealthy", "a probe fails"),
     ):
-        for event in reversed(about):
-            if event.reason == reason:
+        for event in reversed(events):
+            if event.is_warning and event.reason == reason:
                 return Diagnosis(f"{text}: {event.message}", is_hopeless=False)
     return None

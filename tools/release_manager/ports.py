@@ -126,6 +126,10 @@ class Cluster(Protocol):
         """Return the events about a tenant's objects, oldest first."""
         ...
 
+    def list_pod_events(self, pod: Pod) -> Sequence[Event]:
+        """Return the events about one pod, oldest first."""
+        ...
+
     def read_log_tail(self, pod: Pod, *, is_previous: bool, lines: int) -> Sequence[str]:
         """Return the last log lines of a pod's gateway; empty when there are none."""
         ...

@@ -66,6 +66,14 @@ FLEET_SCHEMA: dict[str, Any] = {
 }
 
 
+# Values that cannot be the same for every tenant.
+_OF_ONE_TENANT = {
+    RECORD_KEY: "the release manager",
+    "slug": "one tenant",
+    "host": "one tenant",
+}
+
+
 @dataclass(frozen=True)
 class Settings:
     """Everything that is decided outside of a single command.
@@ -143,9 +151,9 @@ def _read_fleet_file(path: Path) -> dict[str, Any]:
     except InvalidValuesError as exc:
         raise InvalidSettingsError(exc.problem, remedy=exc.remedy) from exc
     _check(content, dict.fromkeys(content, f"file {path}"))
-    if RECORD_KEY in content.get("defaults", {}):
+    for key in _OF_ONE_TENANT.keys() & content.get("defaults", {}).keys():
         raise InvalidSettingsError(
-            f"field defaults.{RECORD_KEY} (file {path}): it belongs to the release manager",
+            f"field defaults.{key} (file {path}): it belongs to {_OF_ONE_TENANT[key]}",
             remedy="Remove it",
         )
     charts = content.pop("charts", {})

@@ -6,19 +6,20 @@ Imports are local: ``--help`` must not wait for the Kubernetes client's half sec
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .settings import Settings
 
 if TYPE_CHECKING:
-    from .chart import Chart
-    from .clients.helm_command import HelmCommand
+    from .clients.helm import Helm
+    from .clients.kubernetes_api import KubernetesApi
     from .operations.doctor import Inspection
     from .operations.manifest import Render
     from .ports import Charts, Ports
-    from .values import Values
 
 
 def bundled_chart() -> Path:
@@ -33,47 +34,39 @@ def complete_settings(settings: Settings) -> Settings:
     return settings if settings.chart else replace(settings, chart=str(bundled_chart()))
 
 
-def build_ports(settings: Settings) -> Ports:
-    """Connect to the cluster and find helm.
+def build_ports(settings: Settings, *, is_writing: bool = True) -> Ports:
+    """Connect to the cluster; for writing, find helm before anything is done.
 
     Raises HelmUnusableError, ClusterUnreachableError.
     """
+    from .clients.charts import ChartSources
     from .clients.cluster import KubernetesCluster
-    from .clients.helm import HelmReleases
-    from .clients.helm_command import HelmCommand, find_helm
+    from .clients.helm_binary import find_helm
     from .clients.kubernetes_api import connect
     from .clients.leases import LeaseLiveness
+    from .clients.releases import HelmReleases
     from .clients.secrets import KubernetesSecrets
     from .ports import Ports
 
-    executable = find_helm(settings.helm)
+    if is_writing:
+        find_helm(settings.helm)
     api = connect(settings.kubeconfig, settings.context)
-    command = HelmCommand(
-        executable=executable,
-        kubeconfig=Path(settings.kubeconfig) if settings.kubeconfig else None,
-        # Named, so that helm cannot come to another one than our own reads.
-        kubecontext=api.context or None,
-    )
+    load_helm = _defer_helm(settings, api)
     return Ports(
-        releases=HelmReleases(command, api, settings.namespace),
+        releases=HelmReleases(api, settings.namespace, load_helm),
         cluster=KubernetesCluster(api, settings.namespace),
         secrets=KubernetesSecrets(api, settings.namespace),
         liveness=LeaseLiveness(api, settings.namespace),
-        charts=_build_charts(command),
+        charts=ChartSources(_chart_cache(), load_helm),
     )
 
 
 def build_renderer(settings: Settings) -> tuple[Charts, Render]:
     """Return what rendering needs: charts and helm, and no cluster."""
-    from .clients.helm import render_manifest
-    from .clients.helm_command import HelmCommand, find_helm
+    from .clients.charts import ChartSources
 
-    command = HelmCommand(executable=find_helm(settings.helm))
-
-    def render(slug: str, chart: Chart, values: Values) -> str:
-        return render_manifest(command, slug, chart, values, namespace=settings.namespace)
-
-    return _build_charts(command), render
+    load_helm = _defer_helm(settings)
+    return ChartSources(_chart_cache(), load_helm), load_helm().template
 
 
 def build_inspection(settings: Settings) -> Inspection:
@@ -86,8 +79,26 @@ def build_inspection(settings: Settings) -> Inspection:
     return KubernetesInspection(api, settings.helm, settings.namespace, RIGHTS)
 
 
-def _build_charts(command: HelmCommand) -> Charts:
-    from .clients.charts import ChartSources
+def _defer_helm(settings: Settings, api: KubernetesApi | None = None) -> Callable[[], Helm]:
+    """Return a function that finds and loads helm once. Raises HelmUnusableError."""
 
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return ChartSources(command, cache / "aware" / "charts")
+    @cache
+    def load() -> Helm:
+        from .clients.helm import Helm
+        from .clients.helm_binary import find_helm
+        from .clients.helm_command import HelmCommand
+
+        command = HelmCommand(
+            executable=find_helm(settings.helm),
+            kubeconfig=Path(settings.kubeconfig) if settings.kubeconfig and api else None,
+            # Named, so that helm cannot come to another cluster than our own reads.
+            kubecontext=api.context or None if api else None,
+        )
+        return Helm(command, settings.namespace)
+
+    return load
+
+
+def _chart_cache() -> Path:
+    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return root / "aware" / "charts"

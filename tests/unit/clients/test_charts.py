@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from release_manager.clients.charts import ChartSources
-from release_manager.clients.helm_command import HelmCommand
+from release_manager.clients.helm import Helm
 from release_manager.errors import ChartNotFoundError, HelmUnusableError
 from release_manager.wiring import bundled_chart
 
@@ -25,7 +25,11 @@ FILES = {
 
 @pytest.fixture
 def sources(tmp_path: Path) -> ChartSources:
-    return ChartSources(None, tmp_path / "cache")
+    return ChartSources(tmp_path / "cache", _no_helm)
+
+
+def _no_helm() -> Helm:
+    raise HelmUnusableError("there is no helm", remedy="Install it")
 
 
 @pytest.fixture
@@ -121,14 +125,13 @@ def test_a_file_that_is_no_package_is_refused(sources: ChartSources, tmp_path: P
 
 
 @pytest.mark.parametrize("reference", ["oci://r.example.org/aware-tenant", "oci://r:5000/aware"])
-def test_a_registry_reference_needs_a_version(tmp_path: Path, reference: str) -> None:
-    sources = ChartSources(HelmCommand(executable="helm"), tmp_path)
+def test_a_registry_reference_needs_a_version(sources: ChartSources, reference: str) -> None:
     with pytest.raises(ChartNotFoundError, match="names no version"):
         sources.load(reference)
 
 
 def test_a_registry_needs_helm(sources: ChartSources) -> None:
-    with pytest.raises(HelmUnusableError, match="an oci:// chart needs helm"):
+    with pytest.raises(HelmUnusableError, match="there is no helm"):
         sources.load("oci://r.example.org/aware-tenant:1.0.0")
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from release_manager.clients.helm import _parse_revision, find_warnings
+from release_manager.clients.helm import find_warnings
+from release_manager.clients.releases import _parse_revision
 from release_manager.tenant import ReleaseStatus, RevisionLabels
 
 

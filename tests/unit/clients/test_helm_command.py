@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from release_manager.clients.helm_command import find_helm
+from release_manager.clients.helm_binary import find_helm
 from release_manager.errors import HelmUnusableError
 
 BuildHelm = Callable[[str], Path]

@@ -50,7 +50,7 @@ def list_tenants(*, form: str, **shared: Any) -> None:
     from ..operations import listing
 
     settings = options.build_settings(shared)
-    tenants = listing.list_tenants(wiring.build_ports(settings), settings)
+    tenants = listing.list_tenants(wiring.build_ports(settings, is_writing=False), settings)
     if form != "table":
         return print_data(to_plain(tenants), form)
     now = datetime.now(UTC)
@@ -87,7 +87,7 @@ def show_tenant(*, slug: str, form: str, **shared: Any) -> None:
     from ..operations import show
 
     settings = options.build_settings(shared)
-    detail = show.show_tenant(wiring.build_ports(settings), settings, slug)
+    detail = show.show_tenant(wiring.build_ports(settings, is_writing=False), settings, slug)
     if form != "table":
         data = to_plain(detail)
         return print_data({**data.pop("summary"), **data}, form)
@@ -153,7 +153,9 @@ def history(*, slug: str, form: str, **shared: Any) -> None:
     from .. import wiring
     from ..operations import show
 
-    entries = show.read_history(wiring.build_ports(options.build_settings(shared)), slug)
+    entries = show.read_history(
+        wiring.build_ports(options.build_settings(shared), is_writing=False), slug
+    )
     if form != "table":
         return print_data(to_plain(entries), form)
     rows = [
@@ -227,7 +229,9 @@ def diff_tenant(
         profile=profile,
         overwrite_drift=True,
     )
-    text = manifest.diff_tenant(wiring.build_ports(settings), settings, slug, request)
+    text = manifest.diff_tenant(
+        wiring.build_ports(settings, is_writing=False), settings, slug, request
+    )
     if text:
         print_text(text)
 
@@ -246,7 +250,9 @@ def show_token(*, slug: str, form: str, **shared: Any) -> None:
     from .. import wiring
     from ..operations import token
 
-    text = token.read_token(wiring.build_ports(options.build_settings(shared)), slug)
+    text = token.read_token(
+        wiring.build_ports(options.build_settings(shared), is_writing=False), slug
+    )
     if form != "table":
         return print_data({"slug": slug, "token": text}, form)
     return print_text(text)

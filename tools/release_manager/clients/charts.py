@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pathspec
 import yaml
-from pyhelm3.errors import Error as PyhelmError
 
 from ..chart import DEFAULT_PROFILE, Chart, build_files_digest
-from ..errors import ChartNotFoundError, HelmUnusableError
-from .helm_command import HelmCommand
-from .helm_errors import classify_error
+from ..errors import ChartNotFoundError
+
+if TYPE_CHECKING:
+    from .helm import Helm
 
 Files = dict[str, bytes]
 
@@ -29,9 +28,9 @@ _MAX_PACKAGE_BYTES = 20_000_000
 class ChartSources:
     """Port ``Charts``. Packages from registries are kept in ``cache``."""
 
-    def __init__(self, command: HelmCommand | None, cache: Path) -> None:
-        self._command = command
+    def __init__(self, cache: Path, load_helm: Callable[[], Helm]) -> None:
         self._cache = cache
+        self._load_helm = load_helm
 
     def load(self, reference: str) -> Chart:
         """Read a folder, a package or an ``oci://`` reference. Raises ChartNotFoundError."""
@@ -47,28 +46,11 @@ class ChartSources:
             ) from exc
 
     def _pull(self, reference: str) -> Path:
-        if self._command is None:
-            raise HelmUnusableError(
-                "field chart: an oci:// chart needs helm", remedy="Install Helm"
-            )
         url, version = _split_version(reference)
-        name = url.rsplit("/", 1)[-1]
-        package = self._cache / f"{name}-{version}.tgz"
-        # A version in a registry may be replaced; only a digest would be safe to reuse.
         self._cache.mkdir(parents=True, exist_ok=True)
-        try:
-            asyncio.run(
-                self._command.run(
-                    ["pull", url, "--version", version, "--destination", str(self._cache)]
-                )
-            )
-        except PyhelmError as exc:
-            error = classify_error(exc.stderr.decode("utf-8", "replace"), "")
-            raise ChartNotFoundError(
-                f"field chart: {reference} cannot be pulled: {error.problem}",
-                remedy="Check the reference, and 'helm registry login'",
-            ) from exc
-        return package
+        # Pulled each time: a version in a registry may be replaced.
+        self._load_helm().pull(url, version, self._cache)
+        return self._cache / f"{url.rsplit('/', 1)[-1]}-{version}.tgz"
 
 
 def _split_version(reference: str) -> tuple[str, str]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 
-from ..errors import ForbiddenError, NamespaceNotFoundError
+from ..errors import ForbiddenError, NamespaceNotFoundError, ReleaseManagerError
 from ..tenant import LABEL_DOMAIN, Container, Event, Pod, Target, Workload
 from .kubernetes_api import Json, KubernetesApi, parse_time
 
@@ -67,10 +67,16 @@ class KubernetesCluster:
     def list_events(self, slug: str) -> Sequence[Event]:
         """Return the events about a tenant's objects, oldest first."""
         release = Target(slug).release
-        answer = self._api.get(f"{self._core}/events")
-        events = [_parse_event(item) for item in answer["items"] or ()]
-        about = [event for event in events if _is_about(event.name, release)]
-        return sorted(about, key=lambda event: event.at)
+        return [event for event in self._list_events() if _is_about(event.name, release)]
+
+    def list_pod_events(self, pod: Pod) -> Sequence[Event]:
+        """Return the events about one pod, oldest first."""
+        about = f"involvedObject.kind=Pod,involvedObject.name={pod.name}"
+        return self._list_events(fieldSelector=about)
+
+    def _list_events(self, **query: str) -> list[Event]:
+        items = self._api.get(f"{self._core}/events", **query)["items"] or ()
+        return sorted(map(_parse_event, items), key=lambda event: event.at)
 
     def read_log_tail(self, pod: Pod, *, is_previous: bool, lines: int) -> Sequence[str]:
         """Return the last log lines of a pod's gateway; empty when there are none."""
@@ -81,7 +87,7 @@ class KubernetesCluster:
                 tailLines=lines,
                 previous=str(is_previous).lower(),
             )
-        except Exception:
+        except ReleaseManagerError:
             return ()
         return [line.strip()[:_MAX_LOG_LINE] for line in text.splitlines() if line.strip()]
 

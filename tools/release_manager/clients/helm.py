@@ -1,118 +1,44 @@
-"""The Helm releases of one namespace: writes by helm, reads by the Kubernetes API."""
+"""The helm binary's verbs, with our own errors."""
 
 from __future__ import annotations
 
 import asyncio
-import atexit
-import base64
-import gzip
-import json
 import re
-import shutil
-import tempfile
-from collections.abc import Coroutine, Sequence
-from datetime import datetime
+from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
 from pyhelm3.errors import Error as PyhelmError
 
-from ..chart import Chart, build_files_digest
-from ..errors import ChangedMeanwhileError, HelmUnusableError, RevisionNotFoundError
+from ..chart import Chart
+from ..errors import ChartNotFoundError, HelmUnusableError
 from ..ports import Deployment
-from ..tenant import (
-    LABEL_DOMAIN,
-    RELEASE_PREFIX,
-    ReleaseStatus,
-    Revision,
-    RevisionBody,
-    RevisionLabels,
-    Target,
-)
+from ..tenant import Target
 from .helm_command import HISTORY_MAX, HelmCommand
-from .helm_errors import classify_failure
-from .kubernetes_api import METADATA_ONLY, ApiStatusError, Json, KubernetesApi, parse_time
-
-_LABELS = {
-    "config_digest": f"{LABEL_DOMAIN}/config-digest",
-    "defaults_digest": f"{LABEL_DOMAIN}/defaults-digest",
-    "chart_version": f"{LABEL_DOMAIN}/chart-version",
-    "profile": f"{LABEL_DOMAIN}/profile",
-    "writer": f"{LABEL_DOMAIN}/writer",
-    "written_for": f"{LABEL_DOMAIN}/revision",
-}
+from .helm_errors import classify_error, classify_failure
 
 
-class HelmReleases:
-    """Port ``Releases``: the Helm releases of one namespace."""
+class Helm:
+    """What we ask of helm, in one namespace."""
 
-    def __init__(self, command: HelmCommand, api: KubernetesApi, namespace: str) -> None:
+    def __init__(self, command: HelmCommand, namespace: str) -> None:
         self._command = command
-        self._api = api
         self._namespace = namespace
-        self._path = f"/api/v1/namespaces/{namespace}/secrets"
 
-    def list_latest(self) -> Sequence[Revision]:
-        """Return the latest revision of every tenant, by slug, from one metadata-only LIST."""
-        latest: dict[str, Revision] = {}
-        for revision in self._list("owner=helm,status!=superseded"):
-            known = latest.get(revision.slug)
-            if known is None or revision.number > known.number:
-                latest[revision.slug] = revision
-        return [latest[slug] for slug in sorted(latest)]
-
-    def list_revisions(self, slug: str) -> Sequence[Revision]:
-        """Return a tenant's revisions, oldest first; empty when it has none."""
-        found = self._list(f"owner=helm,name={Target(slug).release}")
-        return sorted(found, key=lambda revision: revision.number)
-
-    def _list(self, selector: str) -> list[Revision]:
-        answer = self._api.get(self._path, labelSelector=selector, accept=METADATA_ONLY)
-        revisions = [_parse_revision(item["metadata"]) for item in answer["items"] or ()]
-        return [revision for revision in revisions if revision is not None]
-
-    def read_body(self, revision: Revision) -> RevisionBody:
-        """Return what only the body tells. Raises RevisionNotFoundError."""
-        release = _decode_release(self._read_secret(revision)["data"]["release"])
-        metadata = release["chart"]["metadata"]
-        return RevisionBody(
-            revision=revision,
-            description=release["info"].get("description", ""),
-            chart_name=metadata["name"],
-            chart_version=metadata["version"],
-            values=release.get("config") or {},
-            manifest=release.get("manifest", ""),
-        )
-
-    def _read_secret(self, revision: Revision) -> Json:
-        name = f"sh.helm.release.v1.{Target(revision.slug).release}.v{revision.number}"
-        secret = self._api.find(f"{self._path}/{name}")
-        if secret is None:
-            raise RevisionNotFoundError(
-                f"revision {revision.number} is no longer there",
-                remedy=f"See 'release-manager history {revision.slug}'",
-                tenant=revision.slug,
-            )
-        return secret
-
-    def extract_chart(self, revision: Revision) -> Chart:
-        """Return the chart that a revision carries in its body."""
-        release = _decode_release(self._read_secret(revision)["data"]["release"])
-        folder = Path(tempfile.mkdtemp(prefix="release-manager-"))
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        return _write_chart(release["chart"], folder)
-
-    def deploy(self, deployment: Deployment) -> Sequence[str]:
+    def upgrade_install(self, deployment: Deployment, labels: Mapping[str, str]) -> list[str]:
         """Install or upgrade, without waiting for pods; return the chart's warnings."""
-        labels = {_LABELS[name]: str(getattr(deployment.labels, name)) for name in _LABELS}
         upgrade = self._command.upgrade_install(
             deployment, namespace=self._namespace, labels=labels
         )
         return find_warnings(_run(upgrade, deployment.slug).decode())
 
-    def render(self, slug: str, chart: Chart, values: dict[str, Any]) -> str:
-        """Return the manifest Helm would send; needs no cluster."""
-        return render_manifest(self._command, slug, chart, values, namespace=self._namespace)
+    def template(self, slug: str, chart: Chart, values: dict[str, Any]) -> str:
+        """Return the rendered manifest; no cluster is asked."""
+        release = Target(slug).release
+        rendering = self._command.template_text(
+            release, chart.reference, values, namespace=self._namespace
+        )
+        return _run(rendering, slug).decode()
 
     def rollback(self, slug: str, number: int, *, timeout_seconds: float) -> None:
         """Restore revision ``number`` as a new revision, without waiting for pods."""
@@ -126,70 +52,23 @@ class HelmReleases:
         command += ["--timeout", f"{round(timeout_seconds)}s"]
         _run(self._command.run(command), slug)
 
-    def mark_failed(self, revision: Revision, *, reason: str) -> None:
-        """Set a pending revision to failed, unless it has changed since it was read."""
-        secret = self._read_secret(revision)
-        release = _decode_release(secret["data"]["release"])
-        if release["info"]["status"] != revision.status.value:
-            raise _changed(revision)
-        release["info"]["status"] = ReleaseStatus.FAILED.value
-        release["info"]["description"] = reason
-        secret["data"]["release"] = _encode_release(release)
-        secret["metadata"]["labels"]["status"] = ReleaseStatus.FAILED.value
+    def pull(self, url: str, version: str, folder: Path) -> None:
+        """Fetch a package from a registry into ``folder``. Raises ChartNotFoundError."""
+        command = ["pull", url, "--version", version, "--destination", str(folder)]
         try:
-            # The resourceVersion of the read makes this a compare-and-swap.
-            self._api.replace(f"{self._path}/{secret['metadata']['name']}", secret)
-        except ApiStatusError as exc:
-            raise _changed(revision) from exc
+            asyncio.run(self._command.run(command))
+        except PyhelmError as exc:
+            error = classify_error(exc.stderr.decode("utf-8", "replace"), "")
+            raise ChartNotFoundError(
+                f"field chart: {url}:{version} cannot be pulled: {error.problem}",
+                remedy="Check the reference, and 'helm registry login'",
+            ) from exc
 
 
 def find_warnings(notes: str) -> list[str]:
     """Return the paragraphs of a chart's NOTES that begin with ``WARNING:``, a line each."""
     paragraphs = re.findall(r"^WARNING: (.+?)(?=\n\s*\n|\Z)", notes, re.MULTILINE | re.DOTALL)
     return [" ".join(paragraph.split()) for paragraph in paragraphs]
-
-
-def render_manifest(
-    command: HelmCommand, slug: str, chart: Chart, values: dict[str, Any], *, namespace: str
-) -> str:
-    """Return the manifest of a tenant as helm renders it, without any cluster."""
-    release = Target(slug).release
-    rendering = command.template_text(release, chart.reference, values, namespace=namespace)
-    return _run(rendering, slug).decode()
-
-
-def _write_chart(content: Json, folder: Path) -> Chart:
-    schema = base64.b64decode(content.get("schema") or "")
-    files = {
-        "Chart.yaml": json.dumps(content["metadata"]).encode(),
-        "values.yaml": json.dumps(content.get("values") or {}).encode(),
-        **({"values.schema.json": schema} if schema else {}),
-    }
-    for entry in [*(content.get("templates") or ()), *(content.get("files") or ())]:
-        files[entry["name"]] = base64.b64decode(entry["data"])
-    for name, data in files.items():
-        path = folder / name
-        if not path.resolve().is_relative_to(folder.resolve()):
-            raise ValueError(f"the chart has a file outside of itself: {name}")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-    return Chart(
-        name=content["metadata"]["name"],
-        version=content["metadata"]["version"],
-        reference=str(folder),
-        digest=build_files_digest(files, content["metadata"]),
-        default_values=content.get("values") or {},
-        schema=json.loads(schema or b"{}"),
-        profiles={},
-    )
-
-
-def _changed(revision: Revision) -> ChangedMeanwhileError:
-    return ChangedMeanwhileError(
-        f"revision {revision.number} was changed by somebody else just now",
-        remedy="Look again and run the command once more",
-        tenant=revision.slug,
-    )
 
 
 def _run(running: Coroutine[Any, Any, bytes], slug: str) -> bytes:
@@ -201,50 +80,3 @@ def _run(running: Coroutine[Any, Any, bytes], slug: str) -> bytes:
         raise HelmUnusableError(
             f"helm cannot be started: {exc.strerror}", remedy="Check --helm"
         ) from exc
-
-
-def _parse_revision(metadata: Json) -> Revision | None:
-    labels = metadata["labels"]
-    release = labels["name"]
-    if not release.startswith(RELEASE_PREFIX):
-        return None
-    return Revision(
-        slug=release.removeprefix(RELEASE_PREFIX),
-        number=int(labels["version"]),
-        status=_parse_status(labels["status"]),
-        # Not Helm's label modifiedAt: it is copied from the revision before, so it is stale.
-        created_at=parse_time(metadata["creationTimestamp"]),
-        changed_at=_parse_last_write(metadata),
-        labels=_parse_labels(labels),
-    )
-
-
-def _parse_last_write(metadata: Json) -> datetime:
-    writes = [entry.get("time") for entry in metadata.get("managedFields", ())]
-    return max(map(parse_time, [metadata["creationTimestamp"], *writes]))
-
-
-def _parse_status(text: str) -> ReleaseStatus:
-    try:
-        return ReleaseStatus(text)
-    except ValueError:
-        return ReleaseStatus.UNKNOWN
-
-
-def _parse_labels(labels: dict[str, str]) -> RevisionLabels | None:
-    if not all(label in labels for label in _LABELS.values()):
-        return None
-    texts = {name: labels[label] for name, label in _LABELS.items()}
-    number = texts.pop("written_for")
-    return RevisionLabels(**texts, written_for=int(number) if number.isdigit() else 0)
-
-
-def _decode_release(data: str) -> Json:
-    # Kubernetes encodes Secret data once; Helm's storage driver did so before it.
-    release: Json = json.loads(gzip.decompress(base64.b64decode(base64.b64decode(data))))
-    return release
-
-
-def _encode_release(release: Json) -> str:
-    packed = gzip.compress(json.dumps(release).encode(), mtime=0)
-    return base64.b64encode(base64.b64encode(packed)).decode()

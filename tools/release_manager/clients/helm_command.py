@@ -13,18 +13,16 @@ import os
 import re
 import shutil
 import signal
-import subprocess
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
 from pyhelm3.command import Command
 from pyhelm3.errors import Error as PyhelmError
 
-from ..errors import HelmUnusableError
 from ..ports import Deployment
 from ..tenant import Target
 
-MINIMUM_VERSION = (4, 2, 2)
 HISTORY_MAX = 5
 GRACE_SECONDS = 20.0
 # They have no signal handler: ended half-way they would leave the release pending.
@@ -68,7 +66,7 @@ class HelmCommand(Command):
         return stdout
 
     async def upgrade_install(
-        self, deployment: Deployment, *, namespace: str, labels: dict[str, str]
+        self, deployment: Deployment, *, namespace: str, labels: Mapping[str, str]
     ) -> bytes:
         """Install or upgrade without waiting for pods; values go through stdin."""
         return await self.run(
@@ -137,33 +135,3 @@ async def _end(process: asyncio.subprocess.Process, *, is_interruptible: bool) -
 def _signal_group(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
     with suppress(ProcessLookupError):
         os.killpg(process.pid, number)
-
-
-def find_helm(executable: str) -> str:
-    """Return the path of a helm that is new enough. Raises HelmUnusableError."""
-    path = shutil.which(executable)
-    remedy = f"Install Helm {'.'.join(map(str, MINIMUM_VERSION))} or newer, or name it with --helm"
-    if path is None:
-        raise HelmUnusableError(f"field --helm: there is no program {executable!r}", remedy=remedy)
-    version = read_helm_version(path)
-    numbers = re.match(r"v?(\d+)\.(\d+)\.(\d+)", version)
-    if numbers is None or tuple(map(int, numbers.groups())) < MINIMUM_VERSION:
-        raise HelmUnusableError(
-            f"field --helm: {path} is version {version or 'unknown'}, too old", remedy=remedy
-        )
-    return path
-
-
-def read_helm_version(path: str) -> str:
-    """Return what ``helm version`` prints, such as v4.3.1; empty when it prints nothing."""
-    try:
-        result = subprocess.run(
-            [path, "version", "--template", "{{ .Version }}"],
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return result.stdout.strip()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .helm_command import find_helm, read_helm_version
+from .helm_binary import find_helm, read_helm_version
 from .kubernetes_api import KubernetesApi
 
 _DEFINITIONS = ("ingressroutes.traefik.io", "middlewares.traefik.io")

@@ -135,13 +135,15 @@ def diagnose_tenant(
     return diagnose(
         workload,
         found,
-        events=ports.cluster.list_events(slug),
+        read_events=ports.cluster.list_pod_events,
         read_log_tail=lambda pod: _read_redacted(ports, slug, pod),
     )
 
 
 def _read_redacted(ports: Ports, slug: str, pod: Pod) -> Sequence[str]:
-    lines = ports.cluster.read_log_tail(pod, is_previous=True, lines=LOG_LINES)
+    # A container that waits shows its last run; one that runs again has it as the previous.
+    is_waiting = any(container.waiting_reason for container in pod.containers)
+    lines = ports.cluster.read_log_tail(pod, is_previous=not is_waiting, lines=LOG_LINES)
     secret = ports.secrets.read_token(slug)
     known = [text for text in (secret.token, secret.previous) if text] if secret else []
     return [_redact(line, known) for line in lines]

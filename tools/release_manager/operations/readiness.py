@@ -44,32 +44,46 @@ def wait_until_ready(ports: Ports, slug: str, *, revision: int, run: RunOptions)
     when somebody else writes another revision meanwhile.
     """
     deadline = run.clock.monotonic() + run.timeout_seconds
-    hopeless_since: float | None = None
+    hopeless, silent = _Lasting(), _Lasting()
     told = ""
-    silent_since: float | None = None
     while True:
         now = run.clock.monotonic()
         try:
             workload, pods, cause = _look(ports, slug)
         except ClusterUnreachableError:
             # An API server that restarts is no reason to give a tenant up.
-            silent_since = silent_since or now
-            if now - silent_since >= SILENCE_SECONDS or now >= deadline:
+            if silent.seconds(now, holds=True) >= SILENCE_SECONDS or now >= deadline:
                 raise
             run.clock.sleep(POLL_SECONDS)
             continue
-        silent_since = None
+        silent.seconds(now, holds=False)
         if workload is not None and workload.is_ready:
             return Readiness(is_ready=True, workload=workload)
-        hopeless_since = (hopeless_since or now) if cause and cause.is_hopeless else None
-        lasts = hopeless_since is not None and now - hopeless_since >= HOPELESS_SECONDS
-        if lasts or now >= deadline or (workload is not None and workload.has_missed_deadline):
+        is_hopeless = cause is not None and cause.is_hopeless
+        has_failed = hopeless.seconds(now, holds=is_hopeless) >= HOPELESS_SECONDS or (
+            workload is not None and workload.has_missed_deadline
+        )
+        if has_failed or now >= deadline:
             _require_own_revision(ports, slug, revision)
             return Readiness(is_ready=False, workload=workload, diagnosis=cause)
         if (text := _describe(workload, pods, cause)) != told:
             run.progress(text)
             told = text
         run.clock.sleep(POLL_SECONDS)
+
+
+class _Lasting:
+    """For how long something has held without a break."""
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+
+    def seconds(self, now: float, *, holds: bool) -> float:
+        if not holds:
+            self._since = None
+        elif self._since is None:
+            self._since = now
+        return now - self._since if self._since is not None else 0.0
 
 
 def _look(ports: Ports, slug: str) -> tuple[Workload | None, Sequence[Pod], Diagnosis | None]:

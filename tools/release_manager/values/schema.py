@@ -14,6 +14,9 @@ from ..chart import Chart
 from ..errors import InvalidValuesError
 from .trees import coalesce_values, format_value
 
+# More names than this help nobody at a terminal.
+MAX_LISTED = 15
+
 
 def validate_values(chart: Chart, values: Mapping[str, Any], *, tenant: str) -> None:
     """Check values against the chart's schema, exactly as Helm will, and the slug in them.
@@ -80,5 +83,6 @@ def _explain_unknown(instance: Any, schema: Any, where: str) -> tuple[str, str]:
     )
     path = unknown if where == "(top level)" else f"{where}.{unknown}"
     close = difflib.get_close_matches(unknown, known, n=1)
-    remedy = f"Did you mean {close[0]}?" if close else f"Known here: {', '.join(known)}"
+    listed = ", ".join(known) if len(known) <= MAX_LISTED else "see the chart's README"
+    remedy = f"Did you mean {close[0]}?" if close else f"Known here: {listed}"
     return f"field {path}: the chart has no such value", remedy
