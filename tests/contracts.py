@@ -192,7 +192,7 @@ class ReleasesContract:
         failed = latest(ports, slug)
         assert (failed.status, failed.labels) == (ReleaseStatus.FAILED, labels)
         body = ports.releases.read_body(failed)
-        assert (body.description, body.values) == ("its process died", {"env": {"A": "1"}})
+        assert (body.description, body.values) == ("failed: its process died", {"env": {"A": "1"}})
         deploy(ports, slug, chart, number=2)
         assert latest(ports, slug).status is ReleaseStatus.DEPLOYED
 

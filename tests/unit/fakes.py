@@ -422,7 +422,7 @@ class FakeReleases:
                 remedy="Look again",
                 tenant=revision.slug,
             )
-        self._set_status(revision.slug, revision.number, ReleaseStatus.FAILED, reason)
+        self._set_status(revision.slug, revision.number, ReleaseStatus.FAILED, f"failed: {reason}")
 
     # Helm inside.
 

@@ -94,6 +94,8 @@ class Releases(Protocol):
     def mark_failed(self, revision: Revision, *, reason: str) -> None:
         """Set a pending revision to failed, unless it has changed since it was read.
 
+        Its description becomes ``failed: reason``.
+
         Raises ChangedMeanwhileError.
         """
         ...

@@ -163,6 +163,11 @@ class RevisionBody:
     manifest: str = field(repr=False)
 
     @property
+    def has_failed(self) -> bool:
+        """Whether it never stood, by Helm's own description or by ``mark_failed``."""
+        return re.search(r"\bfailed\b", self.description) is not None
+
+    @property
     def rolled_back_to(self) -> int | None:
         """Number of the revision that this one restored, when it came from a rollback."""
         match = re.fullmatch(r"Rollback to (\d+)", self.description)

@@ -40,7 +40,7 @@ def _roll_back(world: FakeWorld, to_revision: int | None = None) -> Result:
 def test_the_target_is_the_given_or_the_last_good_revision(
     statuses: list[str], to_revision: int | None, target: int
 ) -> None:
-    plan = plan_rollback(_observe(*statuses), to_revision)
+    plan = plan_rollback(_observe(*statuses), to_revision, lambda _: False)
     assert (plan.current, plan.target, plan.revision) == (
         len(statuses),
         target,
@@ -67,19 +67,30 @@ def test_without_a_good_target_the_choice_is_told(
     statuses: list[str], to_revision: int | None, problem: str, remedy: str
 ) -> None:
     with pytest.raises(RevisionNotFoundError) as caught:
-        plan_rollback(_observe(*statuses), to_revision)
+        plan_rollback(_observe(*statuses), to_revision, lambda _: False)
     assert problem in caught.value.problem
     assert remedy in caught.value.remedy
 
 
+def test_a_superseded_revision_that_never_stood_is_passed_over() -> None:
+    observation = _observe("superseded", "superseded", "deployed")
+    plan = plan_rollback(observation, None, lambda revision: revision.number == 2)
+    assert plan.target == 1
+
+
+def test_a_revision_that_failed_can_still_be_named() -> None:
+    observation = _observe("superseded", "superseded", "deployed")
+    assert plan_rollback(observation, 2, lambda _: True).target == 2
+
+
 def test_a_tenant_that_is_not_there_is_named() -> None:
     with pytest.raises(TenantNotFoundError):
-        plan_rollback(_observe(), None)
+        plan_rollback(_observe(), None, lambda _: False)
 
 
 def test_a_tenant_that_somebody_works_on_is_left_alone() -> None:
     with pytest.raises(ReleaseBusyError):
-        plan_rollback(_observe("deployed", "pending-upgrade"), None)
+        plan_rollback(_observe("deployed", "pending-upgrade"), None, lambda _: False)
 
 
 def test_a_rollback_restores_the_tenants_own_values(world: FakeWorld) -> None:

@@ -315,13 +315,11 @@ def rollback_tenant(
     """
     from .. import wiring
     from ..operations import rollback
-    from ..operations.observe import observe_tenant
     from ..ports import RunOptions
 
     ports = wiring.build_ports(options.build_settings(shared))
     if dry_run:
-        ports.cluster.require_namespace()
-        plan = rollback.plan_rollback(observe_tenant(ports, slug), to_revision)
+        _, plan = rollback.look_and_plan(ports, slug, to_revision)
         return _print_record(to_plain(plan), form)
     with report_progress(slug) as progress:
         result = rollback.rollback_tenant(

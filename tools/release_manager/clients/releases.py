@@ -125,7 +125,7 @@ class HelmReleases:
         if release["info"]["status"] != revision.status.value:
             raise _changed(revision)
         release["info"]["status"] = ReleaseStatus.FAILED.value
-        release["info"]["description"] = reason
+        release["info"]["description"] = f"failed: {reason}"
         secret["data"]["release"] = _encode_release(release)
         secret["metadata"]["labels"]["status"] = ReleaseStatus.FAILED.value
         try:

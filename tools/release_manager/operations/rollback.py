@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..errors import RevisionNotFoundError
@@ -24,16 +25,25 @@ class RollbackPlan:
     revision: int
 
 
-def plan_rollback(observation: Observation, to_revision: int | None) -> RollbackPlan:
+def plan_rollback(
+    observation: Observation,
+    to_revision: int | None,
+    has_failed: Callable[[Revision], bool],
+) -> RollbackPlan:
     """Decide which revision to return to: the given one, else the last good one before.
 
-    Raises TenantNotFoundError, ReleaseBusyError, RevisionNotFoundError.
+    has_failed: Helm calls a failed revision superseded once another one stands; only its
+    body still tells. Raises TenantNotFoundError, ReleaseBusyError, RevisionNotFoundError.
     """
     latest = require_release(observation)
     refuse_busy(observation)
     usable = [item for item in observation.revisions if _is_usable(item, latest)]
-    chosen = [item for item in usable if to_revision in (None, item.number)]
-    if not chosen:
+    if to_revision is None:
+        newest_first = reversed(usable)
+        chosen = next((item for item in newest_first if not has_failed(item)), None)
+    else:
+        chosen = next((item for item in usable if item.number == to_revision), None)
+    if chosen is None:
         numbers = ", ".join(str(item.number) for item in usable)
         asked = "no older good revision" if to_revision is None else f"no revision {to_revision}"
         raise RevisionNotFoundError(
@@ -41,11 +51,26 @@ def plan_rollback(observation: Observation, to_revision: int | None) -> Rollback
             remedy=f"Choose one of: {numbers}" if numbers else "There is none but the current one",
             tenant=observation.slug,
         )
-    return RollbackPlan(observation.slug, latest.number, chosen[-1].number, observation.next_number)
+    return RollbackPlan(observation.slug, latest.number, chosen.number, observation.next_number)
 
 
 def _is_usable(revision: Revision, latest: Revision) -> bool:
     return revision.status in _USABLE and revision.number != latest.number
+
+
+def look_and_plan(
+    ports: Ports, slug: str, to_revision: int | None
+) -> tuple[Observation, RollbackPlan]:
+    """Look at the cluster and decide; changes nothing."""
+    ports.cluster.require_namespace()
+    observation = observe_tenant(ports, slug)
+    return observation, _plan(ports, observation, to_revision)
+
+
+def _plan(ports: Ports, observation: Observation, to_revision: int | None) -> RollbackPlan:
+    return plan_rollback(
+        observation, to_revision, lambda revision: ports.releases.read_body(revision).has_failed
+    )
 
 
 def rollback_tenant(
@@ -55,12 +80,11 @@ def rollback_tenant(
     run: RunOptions,
 ) -> Result:
     """Restore an older revision, its overrides included, and wait until it is ready."""
-    ports.cluster.require_namespace()
+    observation, plan = look_and_plan(ports, slug, to_revision)
     with ports.liveness.hold():
-        observation = observe_tenant(ports, slug)
-        plan_rollback(observation, to_revision)
-        observation = repair_stuck(ports, observation, run)
-        plan = plan_rollback(observation, to_revision)
+        repaired = repair_stuck(ports, observation, run)
+        if repaired is not observation:
+            plan = _plan(ports, repaired, to_revision)
         run.progress(f"helm rollback to revision {plan.target}")
         restore_revision(ports, slug, plan.target, run)
         detail = f"revision {plan.target} restored as revision {plan.revision}"
