@@ -123,6 +123,8 @@ def _describe(workload: Workload | None, pods: Sequence[Pod], cause: Diagnosis |
         return "waiting for the Deployment"
     if workload.spec_replicas == 0:
         return "waiting for its pods to stop"
+    if workload.existing_replicas > workload.updated_replicas == workload.spec_replicas:
+        return "waiting for the pods of the revision before to stop"
     phases = ", ".join(f"{pod.name} is {pod.phase}" for pod in pods)
     text = f"waiting: {workload.ready_replicas} of {workload.spec_replicas} replicas ready"
     return f"{text} ({phases})" if phases else text
