@@ -144,12 +144,12 @@ def test_a_helm_that_is_too_old_is_refused(operator: Operator, tmp_path: Path) -
 
 
 def test_a_missing_kubeconfig_is_named(operator: Operator) -> None:
-    result = operator.run("list-tenants", "--kubeconfig", "/nonexistent", exit_code=4)
+    result = operator.run("list-tenants", "--kubeconfig", "/nonexistent", exit_code=2)
     assert "field --kubeconfig: there is no file /nonexistent" in result.stderr
 
 
 def test_an_unknown_context_is_named_with_the_known_ones(operator: Operator) -> None:
-    result = operator.run("list-tenants", "--context", "prod", exit_code=4)
+    result = operator.run("list-tenants", "--context", "prod", exit_code=2)
     assert "has no context 'prod'" in result.stderr
     assert "local-tests-" in result.stderr
 
@@ -163,7 +163,7 @@ def test_an_api_server_that_is_down_is_told(operator: Operator, tmp_path: Path) 
 def test_a_broken_kubeconfig_is_told(operator: Operator, tmp_path: Path) -> None:
     broken = tmp_path / "kubeconfig"
     broken.write_text("apiVersion: [\n")
-    operator.run("list-tenants", "--kubeconfig", broken, exit_code=4)
+    operator.run("list-tenants", "--kubeconfig", broken, exit_code=2)
 
 
 def bind_rights(operator: Operator, folder: Path, *, role: str) -> Operator:

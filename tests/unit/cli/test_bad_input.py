@@ -163,12 +163,12 @@ def test_a_missing_kubeconfig_is_named(
 ) -> None:
     missing = tmp_path / "nope"
     ended = command_line("list-tenants", "--helm", helm, "--kubeconfig", missing)
-    _expect(ended, 4, f"field --kubeconfig: there is no file {missing}", "Name one with")
+    _expect(ended, 2, f"field --kubeconfig: there is no file {missing}", "Name one with")
 
 
 def test_no_kubeconfig_at_all_is_told(command_line: CommandLine, helm: Path) -> None:
     ended = command_line("list-tenants", "--helm", helm)
-    _expect(ended, 4, "field --kubeconfig: there is no file ~/.kube/config", "KUBECONFIG")
+    _expect(ended, 2, "field --kubeconfig: there is no file ~/.kube/config", "KUBECONFIG")
 
 
 KUBECONFIG = """
@@ -195,7 +195,7 @@ def test_an_unknown_context_is_named_with_the_known_ones(
     ended = command_line(
         "list-tenants", "--helm", helm, "--kubeconfig", kubeconfig, "--context", "prod"
     )
-    _expect(ended, 4, "field --context: ", "has no context 'prod'", "Choose one of: known")
+    _expect(ended, 2, "field --context: ", "has no context 'prod'", "Choose one of: known")
 
 
 @pytest.mark.parametrize("content", ["", "a: [\n", "- a\n", "just text", "contexts: 7\n"])
@@ -204,7 +204,7 @@ def test_a_kubeconfig_that_is_none_is_told(
 ) -> None:
     kubeconfig.write_text(content)
     ended = command_line("list-tenants", "--helm", helm, "--kubeconfig", kubeconfig)
-    _expect(ended, 4, "field --")
+    _expect(ended, 2, "field --")
 
 
 def test_an_api_server_that_does_not_answer_is_named(

@@ -20,7 +20,12 @@ import urllib3
 import yaml
 from kubernetes import client, config
 
-from ..errors import ClusterUnreachableError, ForbiddenError, OperationFailedError
+from ..errors import (
+    ClusterUnreachableError,
+    ForbiddenError,
+    InvalidSettingsError,
+    OperationFailedError,
+)
 
 Json = dict[str, Any]
 
@@ -156,14 +161,14 @@ class KubernetesApi:
 def connect(kubeconfig: str, context: str) -> KubernetesApi:
     """Return the API of a kubeconfig's context; empty texts mean what kubectl would use.
 
-    Raises ClusterUnreachableError when the kubeconfig or the context is missing.
+    Raises InvalidSettingsError when the kubeconfig or the context is missing.
     """
     path = kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
     files = [Path(part).expanduser() for part in path.split(os.pathsep) if part]
     if not any(file.is_file() for file in files):
         if not kubeconfig and "KUBERNETES_SERVICE_HOST" in os.environ:
             return _connect_from_pod()
-        raise ClusterUnreachableError(
+        raise InvalidSettingsError(
             f"field --kubeconfig: there is no file {path}",
             remedy="Name one with --kubeconfig or KUBECONFIG",
         )
@@ -173,7 +178,7 @@ def connect(kubeconfig: str, context: str) -> KubernetesApi:
         chosen = context or (active or {}).get("name", "")
         known = [item["name"] for item in contexts]
         if chosen not in known:
-            raise ClusterUnreachableError(
+            raise InvalidSettingsError(
                 f"field --context: {path} has no context {chosen!r}",
                 remedy=f"Choose one of: {', '.join(known) or 'none there'}",
             )
@@ -187,7 +192,7 @@ def connect(kubeconfig: str, context: str) -> KubernetesApi:
         TypeError,
         KeyError,
     ) as exc:
-        raise ClusterUnreachableError(
+        raise InvalidSettingsError(
             f"field --kubeconfig: {path} cannot be used: {_shorten(exc)}",
             remedy="Name a valid kubeconfig with --kubeconfig or KUBECONFIG",
         ) from exc
