@@ -59,7 +59,13 @@ def write_previous_chart(repository: Path, files: str) -> None:
     if commit := find_previous_revision():
         archive = run_git(CLONE, "archive", commit, str(CHART_IN_CLONE)).stdout
         with tarfile.open(fileobj=io.BytesIO(archive)) as members:
-            members.extractall(repository, filter="data")
+            # Not extractall(): its safe filter came with Python 3.11.4, its default warns later.
+            for member in members:
+                content = members.extractfile(member) if member.isfile() else None
+                if content is not None:
+                    path = repository / member.name
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.write_bytes(content.read())
         keep_values_files(repository / CHART_IN_CLONE, files)
     if not any((repository / CHART_IN_CLONE / "ci").glob(files)):
         write_chart(repository, files)
