@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.cluster.conftest import Operator
+from tests.cluster.conftest import Operator, wait_for
 
 BEHAVIOUR = "podLabels.local-cluster/behaviour"
 
@@ -71,7 +71,7 @@ def test_no_room_on_the_node_is_told(operator: Operator) -> None:
     result = operator.run(
         "install-tenant", "acme", "--set",
         "resources.requests.memory=9000Gi,resources.limits.memory=9000Gi",
-        exit_code=1,
+        "--timeout", "8s", exit_code=1,
     )  # fmt: skip
     assert "no node has room for the pod" in result.stderr
     assert "Insufficient memory" in result.stderr
@@ -90,3 +90,32 @@ def test_a_failed_rotation_puts_the_old_token_back(operator: Operator) -> None:
     operator.run("rotate-token", "acme", "--timeout", "20s", exit_code=1)
     assert operator.run("show-token", "acme").stdout == before
     assert list(operator.get("secret", "tenant-acme-token")["data"]) == ["token"]
+
+
+def test_a_rollback_after_a_failed_upgrade_passes_the_failed_revision_over(
+    operator: Operator,
+) -> None:
+    operator.run("install-tenant", "acme")
+    operator.run("upgrade-tenant", "acme", "--set", f"{BEHAVIOUR}=image-pull", exit_code=1)
+    entries = {entry["revision"]: entry for entry in operator.read("history", "acme")}
+    assert entries[2]["status"] == "failed"
+    assert "cannot be pulled" in entries[2]["description"]
+    assert operator.read("rollback-tenant", "acme", "--dry-run")["target"] == 1
+
+
+def test_recover_takes_a_tenant_back_from_a_revision_that_cannot_run(operator: Operator) -> None:
+    operator.run("install-tenant", "acme")
+    operator.run("upgrade-tenant", "acme", "--set", f"{BEHAVIOUR}=image-pull", "--no-wait")
+    wait_for(lambda: operator.tenant("acme")["state"] == "failed", "the tenant to fail")
+    operator.run("recover-tenant", "acme")
+    row = operator.tenant("acme")
+    assert (row["state"], row["upToDate"]) == ("running", True)
+
+
+def test_a_failed_tenant_can_be_stopped(operator: Operator) -> None:
+    failing = f"{BEHAVIOUR}=never-ready,progressDeadlineSeconds=3"
+    operator.run("install-tenant", "acme", "--set", failing, "--no-wait")
+    deployment = "deployment/tenant-acme"
+    operator.kubectl("wait", deployment, "--for=condition=Progressing=False", "--timeout=60s")
+    operator.run("stop-tenant", "acme")
+    assert operator.tenant("acme")["state"] == "stopped"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.cluster.conftest import Operator
+from tests.cluster.conftest import Operator, wait_for
 
 
 def test_values_set_by_hand_are_shown(operator: Operator, chart: Path) -> None:
@@ -125,3 +125,62 @@ def test_a_deleted_deployment_is_shown_and_the_next_upgrade_makes_it_again(
     assert operator.tenant("acme")["state"] == "degraded"
     operator.run("upgrade-tenant", "acme")
     assert operator.tenant("acme")["state"] == "running"
+
+
+def test_an_image_set_with_kubectl_is_shown_and_an_upgrade_refuses_to_undo_it(
+    operator: Operator,
+) -> None:
+    operator.run("install-tenant", "acme")
+    operator.kubectl("set", "image", "deployment/tenant-acme", "gateway=example.org/by-hand:1")
+    row = operator.tenant("acme")
+    assert row["image"] == "example.org/by-hand:1"
+    assert "changed by hand: Deployment spec.template.spec.containers" in row["reason"]
+    assert row["upToDate"] is False
+    operator.run("upgrade-tenant", "acme", "--set", "podLabels.x=y", exit_code=2)
+    operator.run("stop-tenant", "acme", exit_code=2)
+    operator.run("upgrade-tenant", "acme", "--overwrite-drift")
+    row = operator.tenant("acme")
+    assert (row["state"], row["reason"], row["upToDate"]) == ("running", "", True)
+    assert "by-hand" not in row["image"]
+
+
+def test_a_rollout_restart_with_kubectl_is_no_drift(operator: Operator) -> None:
+    operator.run("install-tenant", "acme")
+    operator.kubectl("rollout", "restart", "deployment/tenant-acme")
+    operator.kubectl("rollout", "status", "deployment/tenant-acme", "--timeout=60s")
+    row = operator.tenant("acme")
+    assert (row["state"], row["reason"], row["upToDate"]) == ("running", "", True)
+
+
+def test_a_release_of_another_chart_is_no_tenant(operator: Operator, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "Chart.yaml").write_text("apiVersion: v2\nname: other\nversion: 1.0.0\n")
+    operator.helm("install", "tenant-other", tmp_path / "other")
+    assert operator.read("list-tenants") == []
+    result = operator.run("upgrade-tenant", "other", exit_code=2)
+    assert "its release is of the chart other" in result.stderr
+
+
+def test_hand_run_helm_that_comes_in_between_is_reported(
+    operator: Operator, chart: Path, tmp_path: Path
+) -> None:
+    operator.run("install-tenant", "acme")
+    # A helm that waits before it upgrades gives somebody else the time to be quicker.
+    slow, go_on = tmp_path / "helm", tmp_path / "go-on"
+    waiting = tmp_path / "waiting"
+    slow.write_text(
+        f"""#!/bin/sh
+if [ "$1" = upgrade ]; then touch {waiting}; while [ ! -e {go_on} ]; do sleep 0.05; done; fi
+exec {operator.environment["PATH"].split(":")[0]}/helm "$@"
+"""
+    )
+    slow.chmod(0o755)
+    with operator.start("upgrade-tenant", "acme", "--set", "env.A=a", "--helm", slow) as upgrade:
+        wait_for(waiting.exists, "the upgrade to begin")
+        busy = operator.run("stop-tenant", "acme", exit_code=5)
+        assert "another release-manager is changing it by" in busy.stderr
+        operator.helm("upgrade", "tenant-acme", chart, "--reuse-values", "--set", "env.B=b")
+        go_on.touch()
+        _, said = upgrade.communicate(timeout=60)
+    assert upgrade.returncode == 1, said
+    assert "hand-run helm changed it at the same moment" in said

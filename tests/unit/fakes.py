@@ -5,7 +5,7 @@ They keep to what ``tests/contracts.py`` demands of the real clients, too.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -31,6 +31,7 @@ from release_manager.operations.upgrade import UpgradeRequest, upgrade_tenant
 from release_manager.ports import Clock, Deployment, Ports, RunOptions, TokenSecret
 from release_manager.settings import Settings
 from release_manager.tenant import (
+    Claim,
     Container,
     Event,
     Holder,
@@ -133,6 +134,7 @@ class _Applied:
     spec_replicas: int
     pods_since: datetime
     generation: int
+    applied_at: datetime = START
     has_settled: bool = False
 
     @property
@@ -149,7 +151,10 @@ class _Applied:
 class FakeCluster:
     """Port ``Cluster``. Pods get ready ``start_seconds`` after they were made.
 
-    sick_images: by tag, what the container of such an image shows for ever.
+    sick_images: by tag, what the container of such an image shows for ever. stop_seconds: how
+    long the pods of a tenant that is stopped go on. missed_deadline_at: when the condition
+    of a rollout that missed its deadline was written. scheduling_message: why no node takes
+    a pod. foreign_fields: by slug.
     """
 
     def __init__(self, clock: FakeClock) -> None:
@@ -157,6 +162,10 @@ class FakeCluster:
         self._applied: dict[str, _Applied] = {}
         self.is_namespace_there = True
         self.start_seconds = 2.0
+        self.stop_seconds = 0.0
+        self.scheduling_message = ""
+        self.missed_deadline_at: datetime | None = None
+        self.foreign_fields: dict[str, tuple[str, ...]] = {}
         self.sick_images: dict[str, Container] = {}
         self.failure_message = ""
         self.events: list[Event] = []
@@ -190,7 +199,8 @@ class FakeCluster:
     def apply(self, slug: str, chart: Chart, values: dict[str, Any]) -> None:
         seen = coalesce_values(chart.default_values, values)
         old = self._applied.get(slug)
-        new = _Applied(chart, seen, seen["replicas"], self._clock.now(), 1)
+        now = self._clock.now()
+        new = _Applied(chart, seen, seen["replicas"], now, 1, applied_at=now)
         if old is not None and old.pod_template == new.pod_template:
             is_growing = new.spec_replicas > old.spec_replicas
             since = new.pods_since if is_growing else old.pods_since
@@ -251,9 +261,15 @@ class FakeCluster:
 
     def _show(self, slug: str, applied: _Applied) -> Workload:
         is_ready = self._is_ready(applied) or not applied.spec_replicas
+        stopping_for = (self._clock.now() - applied.applied_at).total_seconds()
+        is_stopping = not applied.spec_replicas and stopping_for < self.stop_seconds
         if is_ready and not applied.has_settled:
             self._applied[slug] = replace(applied, has_settled=True)
         has_settled = is_ready or applied.has_settled
+        reason = "NewReplicaSetAvailable" if has_settled else "ReplicaSetUpdated"
+        if self.missed_deadline_at is not None:
+            reason = "ProgressDeadlineExceeded"
+        own_secret = applied.values["token"]["existingSecret"]
         host = applied.values["host"] or f"{slug}.{applied.values['domain']}"
         return Workload(
             slug=slug,
@@ -261,13 +277,16 @@ class FakeCluster:
             spec_replicas=applied.spec_replicas,
             ready_replicas=applied.spec_replicas if is_ready else 0,
             updated_replicas=applied.spec_replicas,
-            existing_replicas=applied.spec_replicas,
+            existing_replicas=applied.spec_replicas + is_stopping,
             is_observed=True,
             image=applied.image,
             host=host,
             chart=f"{applied.chart.name}-{applied.chart.version}",
-            progress_reason="NewReplicaSetAvailable" if has_settled else "ReplicaSetUpdated",
+            progress_reason=reason,
+            progress_at=self.missed_deadline_at or applied.pods_since,
             failure_message=self.failure_message,
+            foreign_fields=self.foreign_fields.get(slug, ()),
+            secret_names=(own_secret or Target(slug).token_secret,),
         )
 
     def _show_pods(self, slug: str) -> list[Pod]:
@@ -285,6 +304,7 @@ class FakeCluster:
                 is_ready=is_ready,
                 is_deleting=False,
                 created_at=applied.pods_since,
+                scheduling_message="" if is_ready else self.scheduling_message,
                 containers=(container,),
             )
             for number in range(applied.spec_replicas)
@@ -306,7 +326,8 @@ class FakeReleases:
 
     fail_next and kill_next decide how the next write ends; ``*_by_hand`` are an operator's
     own helm, which knows nothing of labels. writes: what was begun, in order.
-    warnings: what the chart's notes warn of.
+    warnings: what the chart's notes warn of. deployments: what ``deploy`` was given.
+    before_helm, after_helm: called once, when the next ``deploy`` begins and ends.
     """
 
     def __init__(self, cluster: FakeCluster) -> None:
@@ -316,6 +337,9 @@ class FakeReleases:
         self.writes: list[str] = []
         self.warnings: list[str] = []
         self.fail_before_writing = ""
+        self.deployments: list[Deployment] = []
+        self.before_helm: Callable[[], None] | None = None
+        self.after_helm: Callable[[], None] | None = None
 
     # What a test does by hand.
 
@@ -372,10 +396,19 @@ class FakeReleases:
 
     def deploy(self, deployment: Deployment) -> Sequence[str]:
         slug, chart, values = deployment.slug, deployment.chart, deployment.values
+        self.deployments.append(deployment)
+        before, self.before_helm = self.before_helm, None
+        after, self.after_helm = self.after_helm, None
+        if before is not None:
+            before()
         self.render(slug, chart, values)
         if self.fail_before_writing:
             raise HelmFailedError(f"helm failed: {self.fail_before_writing}", remedy="See why")
         self._upgrade(slug, chart, values, deployment.labels)
+        if deployment.is_forcing:
+            self._cluster.foreign_fields.pop(slug, None)
+        if after is not None:
+            after()
         return list(self.warnings)
 
     def render(self, slug: str, chart: Chart, values: dict[str, Any]) -> str:
@@ -384,6 +417,12 @@ class FakeReleases:
         if not (seen["host"] or seen["domain"]).endswith(seen["domain"]):
             raise InvalidValuesError(
                 f'host "{seen["host"]}" is outside domain "{seen["domain"]}"',
+                remedy="Correct the values",
+                tenant=slug,
+            )
+        if seen["persistence"]["enabled"] and seen["replicas"] > 1:
+            raise InvalidValuesError(
+                f"replicas is {seen['replicas']}, but a volume has one writer",
                 remedy="Correct the values",
                 tenant=slug,
             )
@@ -561,6 +600,15 @@ class FakeSecrets:
     def delete_token(self, slug: str) -> bool:
         return self._tokens.pop(slug, None) is not None
 
+    def list_values(self, names: Sequence[str]) -> Sequence[str]:
+        tokens = {Target(slug).token_secret: secret for slug, secret in self._tokens.items()}
+        found = [tokens[name] for name in names if name in tokens]
+        return [text for secret in found for text in (secret.token, secret.previous) if text]
+
+    def exists(self, name: str) -> bool:
+        own = {Target(slug).token_secret for slug in self._tokens}
+        return name in own | {other for other, _ in self.others}
+
     def has_secret(self, name: str, key: str) -> bool:
         own = {(Target(slug).token_secret, "token") for slug in self._tokens}
         return (name, key) in own | self.others
@@ -578,6 +626,7 @@ class FakeLiveness:
         self._started = 0
         self._own: dict[str, Holder] = {}
         self.others: dict[str, Holder] = {}
+        self.claims: dict[str, Claim] = {}
 
     @contextmanager
     def hold(self) -> Iterator[str]:
@@ -588,6 +637,29 @@ class FakeLiveness:
             yield id_
         finally:
             del self._own[id_]
+
+    @contextmanager
+    def claim(self, slug: str, writer: str) -> Iterator[Claim | None]:
+        earlier = self.claims.get(slug)
+        if earlier is not None and earlier.writer in self.list_alive():
+            raise ReleaseBusyError("it is busy", remedy="Wait for it", tenant=slug)
+        # The request takes its time: what happened before is not covered by the claim.
+        self._clock.advance(0.01)
+        now = self._clock.now()
+        claim = self.claims[slug] = Claim(writer, now, now + timedelta(hours=1))
+        try:
+            yield earlier
+        except ManagerKilled:
+            self.claims[slug] = replace(claim, until=self._clock.now() + timedelta(seconds=20))
+            raise
+        except BaseException:
+            del self.claims[slug]
+            raise
+        else:
+            del self.claims[slug]
+
+    def read_claim(self, slug: str) -> Claim | None:
+        return self.claims.get(slug)
 
     def list_alive(self) -> dict[str, Holder]:
         return {**self._own, **self.others}

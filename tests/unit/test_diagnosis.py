@@ -6,7 +6,12 @@ from collections.abc import Sequence
 
 import pytest
 
-from release_manager.diagnosis import HOPELESS_RESTARTS, Diagnosis, diagnose
+from release_manager.diagnosis import (
+    HOPELESS_RESTARTS,
+    SCHEDULING_PATIENCE_SECONDS,
+    Diagnosis,
+    diagnose,
+)
 from release_manager.tenant import Container, Event, Pod
 from tests.unit.builders import (
     MINUTE,
@@ -104,11 +109,34 @@ def test_a_container_that_is_still_starting_is_no_cause(reason: str) -> None:
     assert diagnose(build_workload(0), [pod]) is None
 
 
-def test_a_pod_without_room_is_a_cause() -> None:
-    pod = build_pod(scheduling_message="0/1 nodes are available: 1 Insufficient memory.")
-    assert diagnose(build_workload(0), [pod]) == Diagnosis(
-        "no node has room for the pod: 0/1 nodes are available: 1 Insufficient memory.",
-        is_hopeless=True,
+NODES = "0/1 nodes are available: "
+
+
+@pytest.mark.parametrize(
+    ("message", "sentence"),
+    [
+        (
+            f"{NODES}1 Insufficient memory. no new claims to deallocate, preemption: {NODES}x.",
+            f"no node has room for the pod: {NODES}1 Insufficient memory",
+        ),
+        (f"{NODES}1 Too many pods.", f"no node has room for the pod: {NODES}1 Too many pods."),
+        (
+            f"{NODES}pod has unbound immediate PersistentVolumeClaims. preemption: x",
+            f"its volume is not there yet: {NODES}pod has unbound immediate PersistentVolumeClaims",
+        ),
+        (
+            f"{NODES}1 node(s) didn't match Pod's node affinity/selector. preemption: x",
+            f"no node takes the pod: {NODES}1 node(s) didn't match Pod's node affinity/selector",
+        ),
+    ],
+    ids=["room", "pods", "volume", "selector"],
+)
+def test_a_pod_that_no_node_takes_is_a_cause_to_wait_longer_for(
+    message: str, sentence: str
+) -> None:
+    cause = diagnose(build_workload(0), [build_pod(scheduling_message=message)])
+    assert cause == Diagnosis(
+        sentence, is_hopeless=True, patience_seconds=SCHEDULING_PATIENCE_SECONDS
     )
 
 

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from release_manager.diagnosis import Diagnosis
-from release_manager.state import HAND_RUN_TIMEOUT, TenantState, Verdict, determine_state
-from release_manager.tenant import Revision, Workload
+from release_manager.state import (
+    HAND_RUN_TIMEOUT,
+    ROLLOUT_GRACE,
+    TenantState,
+    Verdict,
+    determine_state,
+)
+from release_manager.tenant import Claim, Revision, Workload
 from tests.unit.builders import MINUTE, NOW, build_holder, build_revision, build_workload
 
 ALIVE = {"process-1": build_holder()}
 OLD = HAND_RUN_TIMEOUT + timedelta(seconds=1)
 HOPELESS = Diagnosis("image x cannot be pulled", is_hopeless=True)
 PASSING = Diagnosis("a probe fails", is_hopeless=False)
-DEPLOYED = build_revision("deployed")
+DEPLOYED = build_revision("deployed", age=ROLLOUT_GRACE + timedelta(seconds=1))
+YOUNG = build_revision("deployed", age=ROLLOUT_GRACE - timedelta(seconds=1))
 NEW = {"progress_reason": "ReplicaSetUpdated"}
 LATE = {"progress_reason": "ProgressDeadlineExceeded"}
 
@@ -45,6 +53,11 @@ def _judge(revision: Revision, workload: Workload | None = None, **seen: Any) ->
         (DEPLOYED, build_workload(2, spec_replicas=2), None, "degraded"),
         (DEPLOYED, build_workload(0, spec_replicas=0), None, "degraded"),
         (DEPLOYED, None, None, "degraded"),
+        # just deployed: what the Deployment says may be of the rollout before
+        (YOUNG, build_workload(0), None, "progressing"),
+        (YOUNG, build_workload(0, **LATE), None, "progressing"),
+        (YOUNG, build_workload(0), HOPELESS, "degraded"),
+        (YOUNG, build_workload(0, **NEW), HOPELESS, "failed"),
         # failed: Helm's word, whatever runs
         (build_revision("failed"), build_workload(1), None, "failed"),
         (build_revision("failed"), None, None, "failed"),
@@ -120,7 +133,7 @@ def test_a_healthy_tenant_needs_no_reason(workload: Workload) -> None:
             build_revision("uninstalling", age=OLD, unchanged_for=MINUTE),
             None,
             None,
-            "being uninstalled since 02:59:00 UTC",
+            "uninstall by hand-run helm since 02:59:00 UTC",
         ),
         (build_revision("failed"), build_workload(0), HOPELESS, HOPELESS.sentence),
         (build_revision("failed"), None, None, "revision 3 failed"),
@@ -159,3 +172,26 @@ def test_our_own_live_process_is_never_declared_dead() -> None:
     pending = build_revision("pending-upgrade", writer="process-1")
     verdict = _judge(pending, hand_run_timeout=timedelta(0))
     assert verdict.state is TenantState.BUSY
+
+
+CLAIM = Claim("process-1", NOW - OLD, NOW + MINUTE)
+
+
+@pytest.mark.parametrize("status", ["pending-rollback", "uninstalling"])
+@pytest.mark.parametrize(("writer", "state"), [("process-1", "busy"), ("process-9", "stuck")])
+def test_the_claim_tells_whose_rollback_or_uninstall_it_is(
+    status: str, writer: str, state: str
+) -> None:
+    revision = build_revision(status, writer="process-2", written_for=2)
+    verdict = _judge(revision, claim=replace(CLAIM, writer=writer))
+    assert verdict.state is TenantState(state)
+
+
+def test_a_claim_from_before_says_nothing_about_a_hand_run_helm() -> None:
+    ended = replace(CLAIM, writer="process-9", until=NOW - 2 * MINUTE)
+    assert _judge(build_revision("pending-rollback"), claim=ended).state is TenantState.BUSY
+
+
+def test_a_failed_revision_is_explained_by_its_description() -> None:
+    verdict = _judge(build_revision("failed"), diagnosis=HOPELESS, failure="exceeded  quota: x")
+    assert verdict.reason == "exceeded quota: x"

@@ -6,6 +6,7 @@ variable or a Secret; log lines come redacted from the client that read them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -15,12 +16,19 @@ from .tenant import Container, Event, Pod, Workload
 HOPELESS_RESTARTS = 2
 
 
+# The kubelet tries again, and a registry or a race may recover within this time.
+PATIENCE_SECONDS = 8.0
+# Nodes and volumes may be on their way.
+SCHEDULING_PATIENCE_SECONDS = 90.0
+
+
 @dataclass(frozen=True)
 class Diagnosis:
-    """A cause. is_hopeless: waiting longer will not help."""
+    """A cause. is_hopeless: when it has lasted patience_seconds, waiting longer is no help."""
 
     sentence: str
     is_hopeless: bool
+    patience_seconds: float = PATIENCE_SECONDS
 
 
 ReadLogTail = Callable[[Pod], Sequence[str]]
@@ -67,13 +75,23 @@ def _diagnose_pod(
     pod: Pod, read_events: ReadEvents | None, read_log_tail: ReadLogTail | None
 ) -> Diagnosis | None:
     if pod.scheduling_message:
-        return Diagnosis(
-            f"no node has room for the pod: {pod.scheduling_message}", is_hopeless=True
-        )
+        return _diagnose_scheduling(pod.scheduling_message)
     for container in pod.containers:
         if cause := _diagnose_container(pod, container, read_log_tail):
             return cause
     return _diagnose_events(read_events(pod)) if read_events is not None else None
+
+
+def _diagnose_scheduling(message: str) -> Diagnosis:
+    # What the scheduler says of preemption repeats the first half.
+    why = re.split(r"[.,]? (?:preemption|no new claims)", message, flags=re.IGNORECASE)[0]
+    if "Insufficient" in why or "Too many pods" in why:
+        said = f"no node has room for the pod: {why}"
+    elif "PersistentVolumeClaim" in why or "persistentvolumeclaim" in why:
+        said = f"its volume is not there yet: {why}"
+    else:
+        said = f"no node takes the pod: {why}"
+    return Diagnosis(said, is_hopeless=True, patience_seconds=SCHEDULING_PATIENCE_SECONDS)
 
 
 def _diagnose_container(

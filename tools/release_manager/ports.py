@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from .chart import Chart
-from .tenant import Event, Holder, Pod, Revision, RevisionBody, RevisionLabels, Workload
+from .tenant import Claim, Event, Holder, Pod, Revision, RevisionBody, RevisionLabels, Workload
 
 Progress = Callable[[str], None]
 
@@ -39,13 +39,17 @@ class RunOptions:
 
 @dataclass(frozen=True)
 class Deployment:
-    """One ``helm upgrade --install``: what to deploy, and the labels of its revision."""
+    """One ``helm upgrade --install``: what to deploy, and the labels of its revision.
+
+    is_forcing: take back fields that another program has set on the objects.
+    """
 
     slug: str
     chart: Chart
     values: dict[str, Any] = field(repr=False)
     labels: RevisionLabels
     timeout_seconds: float
+    is_forcing: bool = False
 
 
 class Charts(Protocol):
@@ -92,7 +96,7 @@ class Releases(Protocol):
         ...
 
     def mark_failed(self, revision: Revision, *, reason: str) -> None:
-        """Set a pending revision to failed, unless it has changed since it was read.
+        """Set a revision to failed, unless it has changed since it was read.
 
         Its description becomes ``failed: reason``.
 
@@ -174,6 +178,14 @@ class Secrets(Protocol):
         """Delete the Secret; False when there was none."""
         ...
 
+    def list_values(self, names: Sequence[str]) -> Sequence[str]:
+        """Return everything that the named Secrets hold, so that it can be redacted."""
+        ...
+
+    def exists(self, name: str) -> bool:
+        """Return whether a Secret of that name exists."""
+        ...
+
     def has_secret(self, name: str, key: str) -> bool:
         """Return whether a Secret of that name has that key."""
         ...
@@ -184,6 +196,18 @@ class Liveness(Protocol):
 
     def hold(self) -> AbstractContextManager[str]:
         """Make this process visible while the context lasts; gives its id."""
+        ...
+
+    def claim(self, slug: str, writer: str) -> AbstractContextManager[Claim | None]:
+        """Keep other processes off one tenant while the context lasts.
+
+        writer: what ``hold`` gave. Gives the claim of a dead process that this one replaced,
+        the only trace of who had begun what is still pending. Raises ReleaseBusyError.
+        """
+        ...
+
+    def read_claim(self, slug: str) -> Claim | None:
+        """Return who has the tenant, or had it when it died."""
         ...
 
     def list_alive(self) -> dict[str, Holder]:

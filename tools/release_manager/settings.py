@@ -6,6 +6,7 @@ where each setting came from, for ``show-settings``.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -131,6 +132,10 @@ def read_settings(
     _check(
         {name: settings[name] for name in settings if name in FLEET_SCHEMA["properties"]}, origins
     )
+    if settings.get("kubeconfig"):
+        files = settings["kubeconfig"].split(os.pathsep)
+        expanded = [str(Path(file).expanduser()) for file in files if file]
+        settings["kubeconfig"] = os.pathsep.join(expanded)
     return Settings(**settings, origins=origins)
 
 

@@ -8,10 +8,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from .diagnosis import Diagnosis
-from .tenant import Holder, ReleaseStatus, Revision, Workload
+from .tenant import Claim, Holder, ReleaseStatus, Revision, Workload
 
 # Helm's own default for --timeout: a hand-run Helm that is older has ended or died.
 HAND_RUN_TIMEOUT = timedelta(minutes=5)
+# How long after a revision its pods may still be starting.
+ROLLOUT_GRACE = timedelta(minutes=2)
+MAX_FAILURE_LENGTH = 300
 
 
 class TenantState(StrEnum):
@@ -50,52 +53,70 @@ def determine_state(
     *,
     alive: Mapping[str, Holder],
     now: datetime,
+    claim: Claim | None = None,
     diagnosis: Diagnosis | None = None,
+    failure: str = "",
     hand_run_timeout: timedelta = HAND_RUN_TIMEOUT,
 ) -> Verdict:
-    """Return the state of a tenant from its latest revision and its Deployment."""
+    """Return the state of a tenant from its latest revision and its Deployment.
+
+    claim: who has the tenant, for a revision in progress. failure: the description of a
+    failed revision.
+    """
     if revision.status.is_in_progress:
-        return _judge_pending(revision, alive, now, hand_run_timeout)
+        return _judge_pending(revision, find_writer(revision, claim), alive, now, hand_run_timeout)
     if revision.status is ReleaseStatus.FAILED:
-        return Verdict(TenantState.FAILED, _explain_failed(revision, workload, diagnosis))
+        return Verdict(TenantState.FAILED, _explain_failed(revision, workload, diagnosis, failure))
     if workload is None:
         return Verdict(TenantState.DEGRADED, "its Deployment is missing")
-    return _judge_workload(workload, diagnosis)
+    is_young = now - revision.created_at < ROLLOUT_GRACE
+    return _judge_workload(workload, diagnosis, is_young=is_young)
+
+
+def find_writer(revision: Revision, claim: Claim | None) -> str | None:
+    """Return the process of ours that is, or was, at work on a revision in progress.
+
+    A rollback carries the labels of its target and an uninstall those of its release: for
+    them only the claim on the tenant tells.
+    """
+    if revision.writer is not None and revision.status is not ReleaseStatus.UNINSTALLING:
+        return revision.writer
+    return claim.writer if claim is not None and claim.covers(revision.changed_at) else None
 
 
 def _judge_pending(
-    revision: Revision, alive: Mapping[str, Holder], now: datetime, timeout: timedelta
+    revision: Revision,
+    writer: str | None,
+    alive: Mapping[str, Holder],
+    now: datetime,
+    timeout: timedelta,
 ) -> Verdict:
-    action = revision.status.value.removeprefix("pending-")
-    age = now - revision.created_at
-    since = f"since {revision.created_at:%H:%M:%S} UTC"
-    # An uninstall only rewrites the status of a finished revision: its writer tells nothing.
-    if revision.status is ReleaseStatus.UNINSTALLING:
-        state = TenantState.BUSY if now - revision.changed_at < timeout else TenantState.STUCK
-        return Verdict(state, f"being uninstalled since {revision.changed_at:%H:%M:%S} UTC")
-    holder = alive.get(revision.writer or "")
+    action = revision.status.value.removeprefix("pending-").replace("uninstalling", "uninstall")
+    since = f"since {revision.changed_at:%H:%M:%S} UTC"
+    holder = alive.get(writer) if writer is not None else None
     if holder is not None:
-        who = holder.identity
-        return Verdict(TenantState.BUSY, f"{action} by {who} {since}")
-    if revision.writer is not None:
+        return Verdict(TenantState.BUSY, f"{action} by {holder.identity} {since}")
+    if writer is not None:
         return Verdict(TenantState.STUCK, f"the {action} {since} lost its process")
-    if age < timeout:
+    if now - revision.changed_at < timeout:
         return Verdict(TenantState.BUSY, f"{action} by hand-run helm {since}")
     return Verdict(TenantState.STUCK, f"the {action} by hand-run helm {since} never ended")
 
 
 def _explain_failed(
-    revision: Revision, workload: Workload | None, diagnosis: Diagnosis | None
+    revision: Revision, workload: Workload | None, diagnosis: Diagnosis | None, failure: str
 ) -> str:
-    if diagnosis is not None:
+    # Why helm failed comes first: what the pods show may only follow from it.
+    reason = " ".join(failure.split())[:MAX_FAILURE_LENGTH]
+    if not reason and diagnosis is not None:
         return diagnosis.sentence
-    reason = f"revision {revision.number} failed"
+    reason = reason or f"revision {revision.number} failed"
     if workload is not None and workload.is_ready and workload.spec_replicas:
         return f"{reason}; the pods that run are ready"
     return reason
 
 
-def _judge_workload(workload: Workload, diagnosis: Diagnosis | None) -> Verdict:
+def _judge_workload(workload: Workload, diagnosis: Diagnosis | None, *, is_young: bool) -> Verdict:
     if workload.spec_replicas != workload.wanted_replicas:
         return Verdict(
             TenantState.DEGRADED,
@@ -105,10 +126,12 @@ def _judge_workload(workload: Workload, diagnosis: Diagnosis | None) -> Verdict:
     if workload.is_ready:
         return Verdict(TenantState.RUNNING if workload.wanted_replicas else TenantState.STOPPED)
     why = diagnosis.sentence if diagnosis else workload.failure_message
-    if workload.has_missed_deadline or (diagnosis is not None and diagnosis.is_hopeless):
+    has_missed_deadline = workload.has_missed_deadline and not is_young
+    if has_missed_deadline or (diagnosis is not None and diagnosis.is_hopeless):
         state = TenantState.DEGRADED if workload.has_settled else TenantState.FAILED
         return Verdict(state, why or "not ready in time")
-    if workload.has_settled:
+    # Scaling up leaves the condition of the rollout before: a young revision is starting.
+    if workload.has_settled and not is_young:
         return Verdict(
             TenantState.DEGRADED,
             why or f"{workload.ready_replicas} of {workload.wanted_replicas} replicas ready",

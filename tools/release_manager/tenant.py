@@ -180,6 +180,8 @@ class Workload:
 
     wanted_replicas is what the release says (an annotation that only Helm writes),
     spec_replicas what the Deployment says now: they differ after ``kubectl scale``.
+    foreign_fields: dotted paths that a program other than helm has set, as ``kubectl set
+    image`` does. secret_names: the Secrets that its containers' environment comes from.
     """
 
     slug: str
@@ -193,7 +195,10 @@ class Workload:
     host: str
     chart: str
     progress_reason: str = ""
+    progress_at: datetime | None = None
     failure_message: str = ""
+    foreign_fields: tuple[str, ...] = ()
+    secret_names: tuple[str, ...] = ()
     resources: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -256,6 +261,22 @@ class Event:
     reason: str
     message: str
     is_warning: bool
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A release-manager process has, or had when it died, one tenant for itself.
+
+    writer: its id. since, until: when it took the tenant, and until when it may have lived.
+    """
+
+    writer: str
+    since: datetime
+    until: datetime
+
+    def covers(self, moment: datetime) -> bool:
+        """Return whether the process may have done what happened at that moment."""
+        return self.since <= moment <= self.until
 
 
 @dataclass(frozen=True)

@@ -70,13 +70,17 @@ def build_renderer(settings: Settings) -> tuple[Charts, Render]:
 
 
 def build_inspection(settings: Settings) -> Inspection:
-    """Return the facts that ``doctor`` asks for. Raises ClusterUnreachableError."""
+    """Return the facts that ``doctor`` asks for; connects when the first one is needed."""
     from .clients.inspection import KubernetesInspection
     from .clients.kubernetes_api import connect
     from .operations.doctor import RIGHTS
 
-    api = connect(settings.kubeconfig, settings.context)
-    return KubernetesInspection(api, settings.helm, settings.namespace, RIGHTS)
+    return KubernetesInspection(
+        lambda: connect(settings.kubeconfig, settings.context),
+        settings.helm,
+        settings.namespace,
+        RIGHTS,
+    )
 
 
 def _defer_helm(settings: Settings, api: KubernetesApi | None = None) -> Callable[[], Helm]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +12,7 @@ import click
 import pytest
 
 from release_manager.cli import change, look, release_manager
+from release_manager.state import TenantState
 from tests.unit.cli.conftest import Ended
 
 CommandLine = Callable[..., Ended]
@@ -68,6 +70,21 @@ def test_every_command_that_changes_something_has_a_dry_run(command: click.Comma
 def test_every_command_that_prints_data_has_a_choice_of_forms(command: click.Command) -> None:
     has_choice = "form" in {option.name for option in command.params}
     assert has_choice is (command.name not in PRINTS_NO_DATA)
+
+
+def _read_states(text: str, separator: str) -> dict[str, str]:
+    """Return what a text says of each state, its line breaks and markup left out."""
+    names = "|".join(TenantState)
+    entry = rf"^\W*({names}){separator}(.+?)(?=^\W*(?:{names}){separator}|\n\s*\n|\Z)"
+    found = re.findall(entry, text, re.MULTILINE | re.DOTALL)
+    return {name: " ".join(re.sub("[`|]", " ", said).split()).rstrip(".") for name, said in found}
+
+
+def test_help_readme_and_code_say_the_same_of_every_state(command_line: CommandLine) -> None:
+    code = _read_states(TenantState.__doc__ or "", ": ")
+    assert list(code) == [state.value for state in TenantState]
+    assert _read_states(README, r" \| ") == code
+    assert _read_states(command_line("list-tenants", "--help").stdout, " +") == code
 
 
 def test_the_help_tells_the_exit_codes(command_line: CommandLine) -> None:

@@ -20,7 +20,7 @@ CommandLine = Callable[..., Ended]
     ("text", "seconds"),
     [("90s", 90), ("5m", 300), ("1h", 3600), ("1h30m", 5400), ("1h2m3s", 3723), ("0s", 0)],
 )
-def test_a_duration_is_gos_notation(text: str, seconds: float) -> None:
+def test_a_duration_is_whole_hours_minutes_and_seconds(text: str, seconds: float) -> None:
     assert Duration().convert(text, None, None) == seconds
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -10,10 +11,12 @@ import pytest
 import yaml
 
 from release_manager.cli.output import (
+    MIN_CUT_WIDTH,
     format_age,
     print_data,
     print_error,
     print_fields,
+    print_note,
     print_table,
     print_text,
     report_progress,
@@ -114,6 +117,18 @@ def test_a_cell_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.splitlines()[1] == "two lines"
 
 
+@pytest.mark.parametrize("columns", ["10", "40", "80"])
+def test_a_cut_column_keeps_some_width_on_a_narrow_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", columns)
+    print_table(("TENANT", "REASON"), [("acme", "x" * 200)], is_cut=True)
+    cell = capsys.readouterr().out.splitlines()[1].split()[1]
+    assert len(cell) == max(int(columns) - len("TENANT   "), MIN_CUT_WIDTH)
+    assert cell.endswith("x...")
+
+
 def test_there_are_no_colors_outside_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     print_table(("STATE",), [("failed",)])
     print_fields([("state", "failed")])
@@ -134,6 +149,12 @@ def test_an_error_goes_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     print_error(TenantNotFoundError("there is none", remedy="Look", tenant="acme"))
     said = capsys.readouterr()
     assert (said.out, said.err) == ("", "Error: tenant acme: there is none. Look.\n")
+
+
+def test_a_note_goes_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    print_note("worth knowing")
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", "worth knowing\n")
 
 
 def test_progress_goes_to_stderr_line_by_line(capsys: pytest.CaptureFixture[str]) -> None:

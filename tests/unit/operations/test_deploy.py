@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from release_manager.errors import (
     ChangedMeanwhileError,
     HelmFailedError,
     ReleaseBusyError,
+    RevisionNotFoundError,
     RolloutFailedError,
 )
 from release_manager.operations.deploy import execute_plan
 from release_manager.operations.observe import Observation
 from release_manager.operations.plan import Plan
+from release_manager.operations.rollback import plan_tenant_rollback
+from release_manager.operations.show import read_history
 from release_manager.operations.upgrade import UpgradeRequest, plan_upgrade, upgrade_tenant
 from release_manager.ports import RunOptions
 from tests.unit.fakes import FakeWorld, ManagerKilled
@@ -22,6 +27,14 @@ def _plan(world: FakeWorld) -> tuple[Observation, Plan]:
     """Plan an upgrade with one more variable."""
     request = UpgradeRequest(overrides={"env": {"A": "1"}})
     return plan_upgrade(world.ports, world.settings, "acme", request, writer="me")
+
+
+def _fail_an_upgrade(world: FakeWorld) -> RolloutFailedError:
+    """Upgrade to an image that cannot be pulled."""
+    world.cluster.break_image("broken")
+    with pytest.raises(RolloutFailedError) as caught:
+        world.upgrade(overrides={"image": {"tag": "broken"}})
+    return caught.value
 
 
 def test_a_deployment_waits_until_the_pods_are_ready(world: FakeWorld) -> None:
@@ -47,8 +60,51 @@ def test_an_upgrade_whose_pods_fail_is_rolled_back_and_explained(world: FakeWorl
         "revision 2 failed and was rolled back to revision 1: "
         "image registry.wareit.ai/aware-gateway:broken cannot be pulled: not found"
     )
-    assert world.statuses() == ["superseded", "superseded", "deployed"]
+    assert world.statuses() == ["superseded", "failed", "deployed"]
     assert "tag" not in world.values()["image"]
+
+
+def test_the_history_tells_why_a_revision_was_rolled_back(world: FakeWorld) -> None:
+    world.install()
+    _fail_an_upgrade(world)
+    assert [entry.description for entry in read_history(world.ports, "acme")] == [
+        "Install complete",
+        "failed: image registry.wareit.ai/aware-gateway:broken cannot be pulled",
+        "Rollback to 1",
+    ]
+
+
+def test_a_later_rollback_passes_over_what_was_rolled_back_automatically(world: FakeWorld) -> None:
+    world.install()
+    world.upgrade(overrides={"env": {"A": "1"}})
+    _fail_an_upgrade(world)
+    assert world.statuses() == ["superseded", "superseded", "failed", "deployed"]
+    assert plan_tenant_rollback(world.ports, "acme", None).target == 2
+    with pytest.raises(RevisionNotFoundError, match="there is no revision 3"):
+        plan_tenant_rollback(world.ports, "acme", 3)
+
+
+def test_the_automatic_rollback_waits_until_the_restored_revision_is_ready(
+    world: FakeWorld,
+) -> None:
+    world.cluster.start_seconds = 20
+    world.install()
+    _fail_an_upgrade(world)
+    workload = world.cluster.read_workload("acme")
+    assert workload is not None
+    assert workload.is_ready
+
+
+def test_a_restored_revision_that_is_not_ready_either_is_told(world: FakeWorld) -> None:
+    world.install(image={"tag": "one"})
+    world.cluster.break_image("one")
+    caught = _fail_an_upgrade(world)
+    image = "image registry.wareit.ai/aware-gateway"
+    assert caught.problem == (
+        "revision 2 failed and was rolled back to revision 1, which is not ready either: "
+        f"{image}:one cannot be pulled: {image}:broken cannot be pulled"
+    )
+    assert world.statuses() == ["superseded", "failed", "deployed"]
 
 
 def test_a_hopeless_upgrade_ends_long_before_its_timeout(world: FakeWorld) -> None:
@@ -79,7 +135,7 @@ def test_an_upgrade_that_helm_fails_is_rolled_back(world: FakeWorld) -> None:
 def test_helm_that_fails_before_it_writes_causes_no_rollback(world: FakeWorld) -> None:
     world.install()
     observation, plan = _plan(world)
-    world.releases.kill_by_hand("acme", world.chart)
+    world.releases.before_helm = lambda: world.releases.kill_by_hand("acme", world.chart)
     with pytest.raises(ReleaseBusyError):
         execute_plan(world.ports, observation, plan, world.run())
     assert world.statuses() == ["deployed", "pending-upgrade"]
@@ -90,11 +146,40 @@ def test_a_helm_that_failed_before_it_wrote_does_not_end_somebody_elses_work(
 ) -> None:
     world.install()
     observation, plan = _plan(world)
-    world.releases.kill_by_hand("acme", world.chart)
+    world.releases.before_helm = lambda: world.releases.kill_by_hand("acme", world.chart)
     world.releases.fail_before_writing = "no memory"
     with pytest.raises(HelmFailedError, match="no memory"):
         execute_plan(world.ports, observation, plan, world.run())
     assert world.statuses() == ["deployed", "pending-upgrade"]
+
+
+def test_hand_run_helm_between_plan_and_helm_is_left_alone(world: FakeWorld) -> None:
+    world.install()
+    observation, plan = _plan(world)
+    world.releases.upgrade_by_hand("acme", {"env": {"B": "2"}}, world.chart)
+    before = list(world.releases.writes)
+    with pytest.raises(ChangedMeanwhileError) as caught:
+        execute_plan(world.ports, observation, plan, world.run())
+    assert caught.value.problem == (
+        "hand-run helm changed it at the same moment: revision 2 was not expected"
+    )
+    assert "release-manager history acme" in caught.value.remedy
+    assert world.releases.writes == before
+    assert world.values()["env"] == {"B": "2"}
+
+
+@pytest.mark.parametrize("is_waiting", [True, False])
+@pytest.mark.parametrize("moment", ["before_helm", "after_helm"])
+def test_hand_run_helm_that_comes_in_while_helm_runs_is_told_and_kept(
+    world: FakeWorld, moment: str, is_waiting: bool
+) -> None:
+    world.install()
+    observation, plan = _plan(world)
+    change = partial(world.releases.upgrade_by_hand, "acme", {"env": {"B": "2"}}, world.chart)
+    setattr(world.releases, moment, change)
+    with pytest.raises(ChangedMeanwhileError, match="revision 3 was not expected"):
+        execute_plan(world.ports, observation, plan, world.run(is_waiting=is_waiting))
+    assert world.statuses() == ["superseded", "superseded", "deployed"]
 
 
 def test_a_manager_that_is_killed_leaves_the_release_pending(world: FakeWorld) -> None:

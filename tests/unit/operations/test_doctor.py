@@ -7,7 +7,12 @@ from typing import Any
 
 import pytest
 
-from release_manager.errors import ClusterUnreachableError, ForbiddenError, HelmUnusableError
+from release_manager.errors import (
+    ClusterUnreachableError,
+    ForbiddenError,
+    HelmUnusableError,
+    InvalidSettingsError,
+)
 from release_manager.operations.doctor import Check, examine
 
 
@@ -99,3 +104,9 @@ def test_a_fact_that_may_not_be_read_ends_nothing_else() -> None:
 def test_nothing_more_is_asked_of_a_cluster_that_does_not_answer() -> None:
     checks = _examine(cluster=ClusterUnreachableError("no answer", remedy="Check it"))
     assert list(checks) == ["helm", "cluster"]
+
+
+def test_a_kubeconfig_that_cannot_be_used_is_a_finding_about_the_cluster() -> None:
+    checks = _examine(cluster=InvalidSettingsError("there is no file x", remedy="Name one"))
+    assert checks["helm"].is_ok
+    assert checks["cluster"] == Check("cluster", False, "there is no file x", "Name one")  # noqa: FBT003

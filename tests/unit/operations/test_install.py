@@ -49,6 +49,32 @@ def test_a_secret_of_its_own_must_be_there(world: FakeWorld) -> None:
         world.install(token={"existingSecret": "own"})
 
 
+def test_a_key_without_a_secret_of_its_own_is_refused(world: FakeWorld) -> None:
+    with pytest.raises(InvalidValuesError) as caught:
+        world.install(token={"key": "password"})
+    assert caught.value.problem == (
+        "field token.key: the Secret tenant-acme-token has the key 'token', not 'password'"
+    )
+    assert "token.existingSecret" in caught.value.remedy
+    assert (world.statuses(), world.secrets.read_token("acme")) == ([], None)
+
+
+def test_a_key_of_a_secret_of_its_own_is_accepted(world: FakeWorld) -> None:
+    world.secrets.others.add(("own", "password"))
+    world.install(token={"existingSecret": "own", "key": "password"})
+    assert world.secrets.read_token("acme") is None
+
+
+def test_a_secret_that_is_there_without_a_token_is_refused(world: FakeWorld) -> None:
+    world.secrets.others.add(("tenant-acme-token", "password"))
+    with pytest.raises(InvalidValuesError) as caught:
+        world.install()
+    assert caught.value.problem == (
+        "the Secret tenant-acme-token is there already, without a key 'token'"
+    )
+    assert world.statuses() == []
+
+
 def test_the_release_carries_the_layers(world: FakeWorld) -> None:
     world.install(env={"A": "1"})
     assert world.values()["releaseManager"] == {
@@ -161,7 +187,7 @@ def test_a_missing_namespace_is_named_before_anything_is_made(world: FakeWorld) 
 
 
 def test_a_plan_changes_nothing(world: FakeWorld) -> None:
-    _, plan = plan_install(world.ports, world.settings, "acme", {}, writer="dry-run")
+    plan = plan_install(world.ports, world.settings, "acme", {}, writer="dry-run")
     assert plan.revision == 1
     assert world.releases.writes == []
     assert world.secrets.read_token("acme") is None

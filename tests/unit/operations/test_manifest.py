@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from release_manager.errors import InvalidValuesError, TenantNotFoundError
-from release_manager.operations.manifest import diff_tenant, render_tenant
+from release_manager.operations.manifest import Diff, diff_tenant, render_tenant
 from release_manager.operations.upgrade import UpgradeRequest
 from tests.unit.fakes import FakeWorld
 
 
-def _diff(world: FakeWorld, **overrides: object) -> str:
-    request = UpgradeRequest(overrides=overrides, overwrite_drift=True)
+def _diff(world: FakeWorld, **overrides: object) -> Diff:
+    request = UpgradeRequest(overrides=overrides)
     return diff_tenant(world.ports, world.settings, "acme", request)
 
 
@@ -30,12 +30,12 @@ def test_values_are_validated_before_they_are_rendered(world: FakeWorld) -> None
 
 def test_no_change_is_no_difference(world: FakeWorld) -> None:
     world.install()
-    assert _diff(world) == ""
+    assert _diff(world) == Diff("")
 
 
 def test_a_change_is_shown_with_the_revisions_it_lies_between(world: FakeWorld) -> None:
     world.install()
-    lines = _diff(world, replicas=2).splitlines()
+    lines = _diff(world, replicas=2).text.splitlines()
     assert lines[:2] == ["--- revision 1", "+++ revision 2 (planned)"]
     changed = [line for line in lines[2:] if line[0] in "+-"]
     assert changed == ["-replicas: 1", "+replicas: 2"]
@@ -44,7 +44,29 @@ def test_a_change_is_shown_with_the_revisions_it_lies_between(world: FakeWorld) 
 def test_hand_set_values_are_shown_as_what_they_would_become(world: FakeWorld) -> None:
     world.install()
     world.releases.upgrade_by_hand("acme", {"replicas": 5}, world.chart)
-    assert "-replicas: 5" in _diff(world).splitlines()
+    assert "-replicas: 5" in _diff(world).text.splitlines()
+
+
+def test_a_refusal_because_of_what_was_set_by_hand_is_noted(world: FakeWorld) -> None:
+    world.install()
+    world.releases.upgrade_by_hand("acme", {"replicas": 5}, world.chart)
+    (note,) = _diff(world).notes
+    assert note.startswith("upgrade-tenant would refuse: set by hand and about to be undone: ")
+    assert "replicas=5" in note
+    assert "--overwrite-drift" in note
+
+
+def test_a_refusal_because_of_scaling_by_hand_is_noted(world: FakeWorld) -> None:
+    world.install()
+    world.cluster.scale("acme", 3)
+    (note,) = _diff(world, env={"A": "1"}).notes
+    assert "replicas=3" in note
+
+
+def test_what_was_set_by_hand_and_is_kept_needs_no_note(world: FakeWorld) -> None:
+    world.install()
+    world.releases.upgrade_by_hand("acme", {"replicas": 5}, world.chart)
+    assert _diff(world, replicas=5).notes == ()
 
 
 def test_a_tenant_that_is_not_there_is_named(world: FakeWorld) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from release_manager.errors import ReleaseBusyError, TenantNotFoundError
 from release_manager.operations.observe import (
+    MAX_LOG_LINE,
     Observation,
     diagnose_tenant,
     observe_tenant,
@@ -15,10 +16,14 @@ from release_manager.operations.observe import (
     repair_stuck,
     require_release,
 )
+from release_manager.operations.rollback import rollback_tenant
+from release_manager.operations.uninstall import uninstall_tenant
 from release_manager.state import HAND_RUN_TIMEOUT
-from release_manager.tenant import ReleaseStatus, Revision
+from release_manager.tenant import Claim, ReleaseStatus, Revision
 from tests.unit.builders import NOW, build_holder, build_revision
 from tests.unit.fakes import FakeWorld, ManagerKilled
+
+STUCK_UNINSTALL = "it is stuck: the uninstall by hand-run helm since .* never ended"
 
 
 def _observe(*statuses: str) -> Observation:
@@ -117,7 +122,7 @@ def test_a_dead_uninstall_is_not_undone_by_the_next_command(world: FakeWorld) ->
     world.install()
     world.releases.set_status("acme", ReleaseStatus.UNINSTALLING)
     world.clock.advance(timedelta(hours=1).total_seconds())
-    with pytest.raises(ReleaseBusyError, match="it is stuck: being uninstalled"):
+    with pytest.raises(ReleaseBusyError, match=STUCK_UNINSTALL):
         refuse_busy(observe_tenant(world.ports, "acme"))
 
 
@@ -137,6 +142,88 @@ def test_tokens_are_cut_out_of_log_lines(world: FakeWorld) -> None:
     cause = diagnose_tenant(world.ports, world.cluster.read_workload("acme"), "acme")
     assert cause is not None
     assert cause.sentence.endswith("its last lines: cannot use [redacted]")
+
+
+def test_a_token_is_cut_out_before_a_long_line_is(world: FakeWorld) -> None:
+    world.install()
+    token = world.secrets.read_token("acme")
+    assert token is not None
+    world.cluster.break_image("crash", waiting_reason="CrashLoopBackOff", restarts=2)
+    world.cluster.apply("acme", world.chart, {"image": {"tag": "crash"}})
+    filler = "x" * (MAX_LOG_LINE - len("[redacted]"))
+    world.cluster.logs["tenant-acme-2"] = [f"{filler}{token.token} and more"]
+    cause = diagnose_tenant(world.ports, world.cluster.read_workload("acme"), "acme")
+    assert cause is not None
+    assert cause.sentence.endswith(f"its last lines: {filler}[redacted]")
+
+
+def test_claims_are_read_only_where_a_revision_is_pending(world: FakeWorld) -> None:
+    _claim(world, "process-9")
+    world.install("globex")
+    assert observe_tenant(world.ports, "globex").claim is None
+    world.releases.upgrade_by_hand("acme", {}, world.chart)
+    assert observe_tenant(world.ports, "acme").claim is None
+    world.releases.set_status("acme", ReleaseStatus.PENDING_ROLLBACK)
+    claim = observe_tenant(world.ports, "acme").claim
+    assert claim is not None
+    assert claim.writer == "process-9"
+
+
+@pytest.mark.parametrize(
+    ("status", "action"),
+    [(ReleaseStatus.PENDING_ROLLBACK, "rollback"), (ReleaseStatus.UNINSTALLING, "uninstall")],
+)
+def test_the_claim_of_a_live_process_keeps_others_off_however_long_it_takes(
+    world: FakeWorld, status: ReleaseStatus, action: str
+) -> None:
+    world.releases.upgrade_by_hand("acme", {}, world.chart)
+    _claim(world, "process-9")
+    world.liveness.others["process-9"] = build_holder("process-9")
+    world.releases.set_status("acme", status)
+    world.clock.advance(3600)
+    with pytest.raises(ReleaseBusyError, match=f"it is busy: {action} by operator@here"):
+        refuse_busy(observe_tenant(world.ports, "acme"))
+
+
+def test_a_rollback_whose_claim_is_of_a_dead_process_is_set_to_failed_at_once(
+    world: FakeWorld,
+) -> None:
+    world.install()
+    world.upgrade(overrides={"env": {"A": "1"}})
+    world.releases.kill_next()
+    with pytest.raises(ManagerKilled):
+        rollback_tenant(world.ports, "acme", 1, world.run())
+    observation = observe_tenant(world.ports, "acme")
+    refuse_busy(observation)
+    repaired = repair_stuck(world.ports, observation, world.run())
+    assert [item.status.value for item in repaired.revisions] == [
+        "superseded",
+        "deployed",
+        "failed",
+    ]
+
+
+def test_the_uninstall_of_a_dead_process_is_told_at_once_and_not_undone(world: FakeWorld) -> None:
+    world.install()
+    world.releases.kill_next()
+    with pytest.raises(ManagerKilled):
+        uninstall_tenant(world.ports, "acme", world.run(), is_deleting_data=False)
+    with pytest.raises(ReleaseBusyError, match=r"it is stuck: the uninstall .* lost its process"):
+        refuse_busy(observe_tenant(world.ports, "acme"))
+
+
+def test_a_claim_says_nothing_of_what_hand_run_helm_did_before_it(world: FakeWorld) -> None:
+    world.install()
+    world.releases.kill_by_hand("acme", world.chart)
+    world.clock.advance(1)
+    _claim(world, "process-9")
+    with pytest.raises(ReleaseBusyError, match="it is busy: upgrade by hand-run helm"):
+        refuse_busy(observe_tenant(world.ports, "acme"))
+
+
+def _claim(world: FakeWorld, writer: str) -> None:
+    now = world.clock.now()
+    world.liveness.claims["acme"] = Claim(writer, now, now + timedelta(hours=2))
 
 
 def _die_in_upgrade(world: FakeWorld) -> None:

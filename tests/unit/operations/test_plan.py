@@ -121,7 +121,7 @@ def test_drift_is_overwritten_when_asked_and_said(world: FakeWorld) -> None:
     world.releases.upgrade_by_hand("acme", {"image": {"tag": "by-hand"}}, world.chart)
     plan = _plan(world, overwrite_drift=True)
     assert plan.notes == ("overwrites what was set by hand: image.tag=by-hand",)
-    assert _changes(plan) == {"image.tag": ("by-hand", None)}
+    assert _changes(plan) == {"image.tag": ("by-hand", "")}
 
 
 def test_drift_that_the_new_values_keep_is_no_obstacle(world: FakeWorld) -> None:
@@ -142,6 +142,72 @@ def test_asking_for_the_count_that_kubectl_set_is_no_obstacle(world: FakeWorld) 
     world.install()
     world.cluster.scale("acme", 0)
     assert _plan(world, {"replicas": 0}).action is Action.UPGRADE
+
+
+@pytest.mark.parametrize("by_hand", [0, 3])
+def test_scaling_by_hand_is_undone_when_asked_though_no_value_changes(
+    world: FakeWorld, by_hand: int
+) -> None:
+    world.install()
+    world.cluster.scale("acme", by_hand)
+    plan = _plan(world, overwrite_drift=True)
+    assert (plan.action, plan.revision, plan.changes) == (Action.UPGRADE, 2, ())
+    world.upgrade(overwrite_drift=True)
+    assert world.replicas() == 1
+
+
+def test_fields_of_the_deployment_that_were_set_by_hand_are_drift(world: FakeWorld) -> None:
+    world.install()
+    world.cluster.foreign_fields["acme"] = ("spec.replicas", "spec.template.spec.hostNetwork")
+    with pytest.raises(DriftError) as caught:
+        _plan(world, {"env": {"A": "1"}})
+    assert caught.value.problem == (
+        "set by hand and about to be undone: Deployment spec.replicas=changed, "
+        "Deployment spec.template.spec.hostNetwork=changed"
+    )
+
+
+def test_fields_that_were_set_by_hand_are_never_up_to_date(world: FakeWorld) -> None:
+    world.install()
+    world.cluster.foreign_fields["acme"] = ("spec.paused",)
+    with pytest.raises(DriftError):
+        _plan(world)
+
+
+def test_fields_that_were_set_by_hand_are_overwritten_when_asked_and_said(
+    world: FakeWorld,
+) -> None:
+    world.install()
+    world.cluster.foreign_fields["acme"] = ("spec.paused",)
+    plan = _plan(world, overwrite_drift=True)
+    assert plan.notes == ("overwrites what was set by hand: Deployment spec.paused=changed",)
+    assert (plan.action, plan.is_overwriting) == (Action.UPGRADE, True)
+
+
+def test_nothing_is_overwritten_unasked(world: FakeWorld) -> None:
+    world.install()
+    assert _plan(world, {"env": {"A": "1"}}).is_overwriting is False
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "changes"),
+    [
+        ({}, {"replicas": 2}, {"replicas": (1, 2)}),
+        ({"replicas": 2}, {}, {"replicas": (2, 1)}),
+        ({}, {"host": "a.wareit.ai"}, {"host": ("", "a.wareit.ai")}),
+        ({}, {"env": {"A": "1"}}, {"env.A": (None, "1")}),
+        ({}, {"replicas": 1}, {}),
+    ],
+    ids=["set", "unset", "empty", "without a default", "set to the default"],
+)
+def test_the_charts_default_stands_where_a_side_says_nothing(
+    world: FakeWorld,
+    before: dict[str, Any],
+    after: dict[str, Any],
+    changes: dict[str, tuple[Any, Any]],
+) -> None:
+    world.install(**before)
+    assert _changes(_plan(world, after)) == changes
 
 
 def test_labels_that_a_hand_run_upgrade_copied_do_not_make_it_up_to_date(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
+from release_manager.diagnosis import PATIENCE_SECONDS, SCHEDULING_PATIENCE_SECONDS
 from release_manager.errors import ChangedMeanwhileError, RolloutFailedError
 from release_manager.operations.readiness import (
-    HOPELESS_SECONDS,
     Readiness,
     require_ready,
     wait_until_ready,
@@ -50,7 +52,7 @@ def test_a_hopeless_cause_ends_the_wait_early(world: FakeWorld) -> None:
     _begin(world, "broken")
     readiness = _wait(world)
     assert readiness.explain(world.run()).endswith("aware-gateway:broken cannot be pulled")
-    assert _elapsed(world) == pytest.approx(HOPELESS_SECONDS, abs=0.5)
+    assert _elapsed(world) == pytest.approx(PATIENCE_SECONDS, abs=0.5)
 
 
 def test_a_cause_that_may_pass_is_waited_for(world: FakeWorld) -> None:
@@ -101,3 +103,36 @@ def test_requiring_readiness_names_what_was_done(world: FakeWorld) -> None:
         require_ready(world.ports, "acme", 1, world.run(), "it was repaired")
     assert caught.value.problem.startswith("it was repaired, but it is not ready: image ")
     assert "show-tenant acme" in caught.value.remedy
+
+
+def test_a_deadline_that_an_older_rollout_missed_does_not_end_the_wait(world: FakeWorld) -> None:
+    world.cluster.start_seconds = 10
+    world.cluster.missed_deadline_at = world.clock.now()
+    _begin(world)
+    assert _wait(world).is_ready
+    assert _elapsed(world) == pytest.approx(10, abs=0.5)
+
+
+def test_a_deadline_that_this_rollout_missed_ends_the_wait(world: FakeWorld) -> None:
+    world.cluster.start_seconds = 1000
+    _begin(world)
+    world.cluster.missed_deadline_at = world.clock.now() + timedelta(seconds=1)
+    assert not _wait(world).is_ready
+    assert _elapsed(world) < 10
+
+
+def test_a_missed_deadline_does_not_end_the_wait_for_pods_to_stop(world: FakeWorld) -> None:
+    world.cluster.stop_seconds = 10
+    world.releases.upgrade_by_hand("acme", {"replicas": 0}, world.chart)
+    world.cluster.missed_deadline_at = world.clock.now() + timedelta(seconds=1)
+    assert _wait(world).is_ready
+    assert _elapsed(world) == pytest.approx(10, abs=0.5)
+
+
+def test_a_pod_that_no_node_takes_is_given_longer(world: FakeWorld) -> None:
+    world.cluster.start_seconds = 1000
+    world.cluster.scheduling_message = "0/3 nodes are available: 3 Insufficient memory."
+    _begin(world)
+    readiness = _wait(world, seconds=300)
+    assert readiness.explain(world.run()).startswith("no node has room for the pod")
+    assert _elapsed(world) == pytest.approx(SCHEDULING_PATIENCE_SECONDS, abs=0.5)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from release_manager.errors import (
+    HelmFailedError,
     ReleaseBusyError,
     RevisionNotFoundError,
     RolloutFailedError,
@@ -12,7 +13,12 @@ from release_manager.errors import (
 )
 from release_manager.operations.deploy import Result
 from release_manager.operations.observe import Observation
-from release_manager.operations.rollback import plan_rollback, rollback_tenant
+from release_manager.operations.rollback import (
+    RollbackPlan,
+    plan_rollback,
+    plan_tenant_rollback,
+    rollback_tenant,
+)
 from tests.unit.builders import NOW, build_revision
 from tests.unit.fakes import FakeWorld, ManagerKilled
 
@@ -130,3 +136,31 @@ def test_what_a_dead_process_left_is_no_obstacle(world: FakeWorld) -> None:
         world.upgrade(overrides={"env": {"A": "1"}})
     _roll_back(world)
     assert world.statuses() == ["superseded", "failed", "deployed"]
+
+
+def test_a_plan_changes_nothing(world: FakeWorld) -> None:
+    world.install()
+    world.upgrade(overrides={"env": {"A": "1"}})
+    before = list(world.releases.writes)
+    assert plan_tenant_rollback(world.ports, "acme", None) == RollbackPlan("acme", 2, 1, 3)
+    assert (world.releases.writes, world.liveness.claims) == (before, {})
+
+
+def test_a_rollback_that_was_killed_is_no_obstacle(world: FakeWorld) -> None:
+    world.install()
+    world.upgrade(overrides={"env": {"A": "1"}})
+    world.releases.kill_next()
+    with pytest.raises(ManagerKilled):
+        _roll_back(world)
+    _roll_back(world, 1)
+    assert world.statuses() == ["superseded", "superseded", "failed", "deployed"]
+
+
+def test_a_rollback_that_helm_fails_is_passed_over_by_the_next(world: FakeWorld) -> None:
+    world.install()
+    world.upgrade(overrides={"env": {"A": "1"}})
+    world.releases.fail_next()
+    with pytest.raises(HelmFailedError):
+        _roll_back(world)
+    assert _roll_back(world, 1).detail == "revision 1 restored as revision 4"
+    assert world.statuses()[2:] == ["failed", "deployed"]

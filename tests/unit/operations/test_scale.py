@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from release_manager.errors import InvalidValuesError, TenantNotFoundError
+from release_manager.errors import DriftError, InvalidValuesError, TenantNotFoundError
 from release_manager.operations.deploy import Result
 from release_manager.operations.listing import list_tenants
 from release_manager.operations.scale import determine_replicas, plan_scale, scale_tenant
@@ -157,6 +157,46 @@ def test_a_tenant_that_is_not_there_is_named(world: FakeWorld) -> None:
 
 def test_a_plan_changes_nothing(world: FakeWorld) -> None:
     world.install()
-    _, plan = plan_scale(world.ports, world.settings, "acme", 0, writer="dry-run")
+    plan = plan_scale(world.ports, world.settings, "acme", 0, writer="dry-run")
     assert [(change.path, change.new) for change in plan.changes] == [("replicas", 0)]
     assert world.replicas() == 1
+
+
+def test_a_plan_tells_that_the_chart_refuses_more_replicas_beside_a_volume(
+    world: FakeWorld,
+) -> None:
+    world.install(persistence={"enabled": True})
+    with pytest.raises(InvalidValuesError, match="replicas is 2, but a volume has one writer"):
+        plan_scale(world.ports, world.settings, "acme", 2, writer="dry-run")
+
+
+@pytest.mark.parametrize("replicas", [0, 1, None])
+def test_one_replica_beside_a_volume_is_always_possible(
+    world: FakeWorld, replicas: int | None
+) -> None:
+    world.install(persistence={"enabled": True}, replicas=0 if replicas != 0 else 1)
+    plan = plan_scale(world.ports, world.settings, "acme", replicas, writer="dry-run")
+    assert plan.revision == 2
+
+
+@pytest.mark.parametrize("replicas", [0, 2])
+def test_fields_that_were_set_by_hand_are_not_undone(world: FakeWorld, replicas: int) -> None:
+    world.install()
+    world.cluster.foreign_fields["acme"] = ("spec.paused",)
+    with pytest.raises(DriftError) as caught:
+        _scale(world, replicas)
+    assert caught.value.problem == (
+        "set by hand and about to be undone: Deployment spec.paused=changed"
+    )
+    assert "upgrade-tenant acme --overwrite-drift" in caught.value.remedy
+    assert world.statuses() == ["deployed"]
+
+
+def test_a_stop_waits_for_its_pods_whatever_the_last_rollout_came_to(world: FakeWorld) -> None:
+    world.install()
+    world.cluster.stop_seconds = 10
+    world.cluster.missed_deadline_at = world.clock.now()
+    started = world.clock.now()
+    assert _scale(world, 0).action == "stop"
+    assert (world.clock.now() - started).total_seconds() >= 10
+    assert world.statuses() == ["superseded", "deployed"]

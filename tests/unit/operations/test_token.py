@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
 from release_manager.errors import (
     ChangedMeanwhileError,
+    DriftError,
+    ForbiddenError,
     HelmFailedError,
     InvalidInputError,
+    InvalidValuesError,
     ReleaseBusyError,
+    ReleaseManagerError,
     RolloutFailedError,
     TenantNotFoundError,
 )
 from release_manager.operations.deploy import Result
 from release_manager.operations.token import plan_rotation, read_token, rotate_token
-from release_manager.ports import TokenSecret
+from release_manager.ports import RunOptions, TokenSecret
 from tests.unit.fakes import FakeWorld, ManagerKilled
+
+OWN_SECRET = "field token: the token is in a Secret, or under a key, of your own"
 
 
 def _rotate(world: FakeWorld) -> Result:
@@ -32,7 +39,15 @@ def _secret(world: FakeWorld) -> TokenSecret:
 
 def test_the_token_is_shown(world: FakeWorld) -> None:
     world.secrets.create_token("acme", "shown")
-    assert read_token(world.ports, "acme") == "shown"
+    assert read_token(world.ports, "acme") == _secret(world)
+    assert (_secret(world).token, _secret(world).previous) == ("shown", None)
+
+
+def test_the_token_before_is_shown_while_a_rotation_is_under_way(world: FakeWorld) -> None:
+    world.secrets.create_token("acme", "old")
+    world.secrets.update_token("acme", replace(_secret(world), token="new", previous="old"))
+    shown = read_token(world.ports, "acme")
+    assert (shown.token, shown.previous) == ("new", "old")
 
 
 def test_a_tenant_without_a_token_is_named(world: FakeWorld) -> None:
@@ -133,7 +148,66 @@ def test_a_tenant_with_a_secret_of_its_own_is_refused(world: FakeWorld) -> None:
     world.secrets.others.add(("own", "token"))
     world.upgrade(overrides={"token": {"existingSecret": "own"}})
     before = _secret(world)
-    with pytest.raises(InvalidInputError, match=r"field token\.existingSecret"):
+    with pytest.raises(InvalidInputError, match=OWN_SECRET):
+        _rotate(world)
+    assert _secret(world) == before
+
+
+def test_a_tenant_with_a_key_of_its_own_is_refused(world: FakeWorld) -> None:
+    world.install()
+    world.releases.upgrade_by_hand("acme", {"token": {"key": "password"}}, world.chart)
+    before = _secret(world)
+    with pytest.raises(InvalidInputError, match=OWN_SECRET):
+        _rotate(world)
+    assert _secret(world) == before
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ReleaseBusyError("another Helm operation is under way", remedy="Wait for it"),
+        ForbiddenError("deployments.apps is forbidden", remedy="Ask for the right"),
+        InvalidValuesError("the chart refuses it", remedy="Correct it"),
+    ],
+    ids=["busy", "forbidden", "refused by the chart"],
+)
+def test_a_rotation_for_which_helm_wrote_nothing_puts_the_old_token_back(
+    world: FakeWorld, error: ReleaseManagerError
+) -> None:
+    world.install()
+    before = _secret(world).token
+
+    def refuse() -> None:
+        raise error
+
+    world.releases.before_helm = refuse
+    with pytest.raises(type(error)) as caught:
+        _rotate(world)
+    assert caught.value is error
+    assert (_secret(world).token, _secret(world).previous) == (before, None)
+    assert world.statuses() == ["deployed"]
+
+
+def test_hand_run_helm_before_ours_puts_the_old_token_back(world: FakeWorld) -> None:
+    world.install()
+    before = _secret(world).token
+    by_hand = partial(world.releases.upgrade_by_hand, "acme", {"env": {"A": "1"}}, world.chart)
+    run = RunOptions(
+        60,
+        # The line right before the look that hand-run helm must not escape.
+        lambda text: by_hand() if text.startswith("helm upgrade") else None,
+        clock=world.clock.as_clock(),
+    )
+    with pytest.raises(ChangedMeanwhileError, match="revision 2 was not expected"):
+        rotate_token(world.ports, world.settings, "acme", run)
+    assert (_secret(world).token, _secret(world).previous) == (before, None)
+
+
+def test_fields_that_were_set_by_hand_are_not_undone(world: FakeWorld) -> None:
+    world.install()
+    before = _secret(world)
+    world.cluster.foreign_fields["acme"] = ("spec.paused",)
+    with pytest.raises(DriftError, match=r"Deployment spec\.paused"):
         _rotate(world)
     assert _secret(world) == before
 
@@ -163,6 +237,8 @@ def test_two_rotations_at_once_do_not_overwrite_each_other(world: FakeWorld) -> 
 def test_a_plan_changes_nothing(world: FakeWorld) -> None:
     world.install()
     before = _secret(world)
-    _, plan = plan_rotation(world.ports, world.settings, "acme", writer="dry-run")
-    assert [change.path for change in plan.changes] == ["token.revision"]
+    plan = plan_rotation(world.ports, world.settings, "acme", writer="dry-run")
+    assert [(change.path, change.old, change.new) for change in plan.changes] == [
+        ("token.revision", "", "2")
+    ]
     assert _secret(world) == before

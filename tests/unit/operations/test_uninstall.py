@@ -10,7 +10,8 @@ from release_manager.errors import HelmFailedError, ReleaseBusyError, TenantNotF
 from release_manager.operations.deploy import Result
 from release_manager.operations.observe import observe_tenant
 from release_manager.operations.uninstall import UninstallPlan, plan_uninstall, uninstall_tenant
-from release_manager.tenant import ReleaseStatus
+from release_manager.tenant import Claim, ReleaseStatus
+from tests.unit.builders import build_holder
 from tests.unit.fakes import FakeWorld, ManagerKilled
 
 VOLUME = {"persistence": {"enabled": True}}
@@ -105,8 +106,35 @@ def test_an_uninstall_that_is_under_way_is_left_alone(world: FakeWorld) -> None:
     world.install()
     world.clock.advance(timedelta(days=30).total_seconds())
     world.releases.set_status("acme", ReleaseStatus.UNINSTALLING)
-    with pytest.raises(ReleaseBusyError, match="it is being uninstalled already"):
+    with pytest.raises(ReleaseBusyError, match="it is busy: uninstall by hand-run helm since"):
         _uninstall(world)
+    assert world.statuses() == ["uninstalling"]
+
+
+def test_an_uninstall_by_a_live_process_is_left_alone_however_long_it_takes(
+    world: FakeWorld,
+) -> None:
+    world.install()
+    now = world.clock.now()
+    world.liveness.claims["acme"] = Claim("process-9", now, now + timedelta(hours=2))
+    world.liveness.others["process-9"] = build_holder("process-9")
+    world.releases.set_status("acme", ReleaseStatus.UNINSTALLING)
+    world.clock.advance(timedelta(hours=1).total_seconds())
+    with pytest.raises(ReleaseBusyError, match="it is busy: uninstall by operator@here"):
+        _plan(world, is_deleting_data=False)
+    with pytest.raises(ReleaseBusyError):
+        _uninstall(world)
+    assert world.statuses() == ["uninstalling"]
+
+
+def test_an_uninstall_that_was_killed_is_finished_at_once(world: FakeWorld) -> None:
+    world.install()
+    world.releases.kill_next()
+    with pytest.raises(ManagerKilled):
+        _uninstall(world)
+    assert _plan(world, is_deleting_data=False).has_release
+    _uninstall(world)
+    assert world.statuses() == []
 
 
 def test_an_uninstall_that_was_killed_is_finished_by_doing_it_again(world: FakeWorld) -> None:

@@ -70,7 +70,7 @@ def test_an_unset_value_falls_back_to_the_default(world: FakeWorld) -> None:
 
 def test_only_the_tenants_own_values_can_be_unset(world: FakeWorld) -> None:
     world.install()
-    with pytest.raises(InvalidValuesError, match="field --unset: domain is no override"):
+    with pytest.raises(InvalidValuesError, match="field --unset: domain is none of this tenant"):
         world.upgrade(unset=("domain",))
 
 
@@ -163,3 +163,32 @@ def test_the_plan_is_what_the_upgrade_then_does(world: FakeWorld) -> None:
     _, plan = plan_upgrade(world.ports, world.settings, "acme", request, writer="dry-run")
     world.upgrade(overrides={"replicas": 2})
     assert (world.values(), world.releases.list_latest()[0].number) == (plan.values, plan.revision)
+
+
+def test_fields_that_were_set_by_hand_are_not_undone(world: FakeWorld) -> None:
+    world.install()
+    world.cluster.foreign_fields["acme"] = ("spec.paused",)
+    with pytest.raises(DriftError, match=r"Deployment spec\.paused=changed.*--overwrite-drift"):
+        world.upgrade(overrides={"env": {"A": "1"}})
+    assert world.statuses() == ["deployed"]
+
+
+def test_fields_that_were_set_by_hand_are_taken_back_when_asked(world: FakeWorld) -> None:
+    world.install()
+    world.cluster.foreign_fields["acme"] = ("spec.paused",)
+    world.upgrade(overwrite_drift=True)
+    assert [item.is_forcing for item in world.releases.deployments] == [False, True]
+    assert world.upgrade().action == "nothing"
+
+
+def test_helm_takes_nothing_back_unasked(world: FakeWorld) -> None:
+    world.install()
+    world.upgrade(overrides={"env": {"A": "1"}})
+    assert [item.is_forcing for item in world.releases.deployments] == [False, False]
+
+
+def test_scaling_by_hand_is_undone_when_asked(world: FakeWorld) -> None:
+    world.install()
+    world.cluster.scale("acme", 3)
+    assert world.upgrade(overwrite_drift=True).action == "upgrade"
+    assert world.replicas() == 1

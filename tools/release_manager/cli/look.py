@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,13 +14,17 @@ from .output import (
     format_age,
     print_data,
     print_fields,
+    print_note,
     print_table,
     print_text,
     to_plain,
 )
 
 if TYPE_CHECKING:
+    from ..operations.listing import TenantSummary
     from ..operations.show import TenantDetail
+    from ..ports import TokenSecret
+    from ..settings import Settings
 
 # Characters of a value that has a line of its own.
 WIDE = 2_000
@@ -30,17 +35,18 @@ _FRESHNESS = {True: "yes", False: "no", None: "unknown"}
 @options.output_option
 @options.settings_options
 def list_tenants(*, form: str, **shared: Any) -> None:
-    """Show every tenant: its state and why, revision, image, host.
+    """Show every tenant: its state and why, revision, chart, host.
 
     \b
     States:
       running      every replica that the release asks for is ready
       stopped      the release asks for no replica and none is left
       progressing  a rollout is under way and nothing speaks against it yet
-      degraded     the rollout had completed, but replicas are missing now
-      failed       the last revision could not be applied or cannot get ready
+      degraded     the rollout had completed, but replicas are missing now or differ
+                   from the release
+      failed       the last revision could not be applied, or its rollout cannot complete
       busy         a process that is alive is changing the release
-      stuck        that process is gone: recover-tenant repairs it
+      stuck        the process that was changing the release is gone; recover-tenant repairs it
 
     \b
     Example:
@@ -53,6 +59,15 @@ def list_tenants(*, form: str, **shared: Any) -> None:
     tenants = listing.list_tenants(wiring.build_ports(settings, is_writing=False), settings)
     if form != "table":
         return print_data(to_plain(tenants), form)
+    return print_tenants(tenants, settings)
+
+
+def print_tenants(tenants: Sequence[TenantSummary], settings: Settings) -> None:
+    """Print the table of tenants; without any, say on stderr where they were looked for."""
+    if not tenants:
+        context = settings.context or "current"
+        print_note(f"no tenants in namespace {settings.namespace} (context {context})")
+        return
     now = datetime.now(UTC)
     rows = [
         (
@@ -69,7 +84,7 @@ def list_tenants(*, form: str, **shared: Any) -> None:
         for item in tenants
     ]
     headings = ["TENANT", "STATE", "REVISION", "READY", "CHART", "CURRENT", "HOST", "AGE", "REASON"]
-    return print_table(headings, rows)
+    print_table(headings, rows, is_cut=True)
 
 
 @click.command()
@@ -103,7 +118,7 @@ def _print_detail(detail: TenantDetail) -> None:
         [
             ("tenant", summary.slug),
             ("state", summary.state.value),
-            *([("why", summary.reason)] if summary.reason else []),
+            *([("reason", summary.reason)] if summary.reason else []),
             ("revision", f"{summary.revision}, {summary.updated_at:%Y-%m-%d %H:%M:%S} UTC"),
             ("chart", f"{summary.chart}, current: {_FRESHNESS[summary.is_up_to_date]}"),
             ("profile", detail.profile),
@@ -216,6 +231,9 @@ def diff_tenant(
     """Show what upgrade-tenant with the same flags would change; prints nothing for nothing.
 
     \b
+    When upgrade-tenant would refuse, because of what was set by hand, stderr says so.
+
+    \b
     Example:
       release-manager diff-tenant acme --set replicas=2
     """
@@ -227,13 +245,14 @@ def diff_tenant(
         overrides=options.read_overrides(slug, files, assignments),
         unset=unset,
         profile=profile,
-        overwrite_drift=True,
     )
-    text = manifest.diff_tenant(
+    diff = manifest.diff_tenant(
         wiring.build_ports(settings, is_writing=False), settings, slug, request
     )
-    if text:
-        print_text(text)
+    for note in diff.notes:
+        print_note(note)
+    if diff.text:
+        print_text(diff.text)
 
 
 @click.command()
@@ -250,12 +269,21 @@ def show_token(*, slug: str, form: str, **shared: Any) -> None:
     from .. import wiring
     from ..operations import token
 
-    text = token.read_token(
-        wiring.build_ports(options.build_settings(shared), is_writing=False), slug
-    )
-    if form != "table":
-        return print_data({"slug": slug, "token": text}, form)
-    return print_text(text)
+    ports = wiring.build_ports(options.build_settings(shared), is_writing=False)
+    print_token(slug, token.read_token(ports, slug), form)
+
+
+def print_token(slug: str, secret: TokenSecret, form: str) -> None:
+    """Print a token, and warn on stderr while pods may still hold the one before."""
+    if secret.previous is not None:
+        print_note(
+            "a rotation is under way: until it ends, pods may still hold the token before; "
+            f"run 'release-manager rotate-token {slug}' to finish it"
+        )
+    if form == "table":
+        print_text(secret.token)
+    else:
+        print_data({"slug": slug, "token": secret.token}, form)
 
 
 @click.command()

@@ -28,7 +28,7 @@ _CONNECTION = (
 
 
 class Duration(click.ParamType[float]):
-    """A duration in Go's notation, such as 90s, 5m or 1h30m; gives seconds."""
+    """Whole hours, minutes and seconds, such as 90s, 5m or 1h30m; gives seconds."""
 
     name = "duration"
 
@@ -139,6 +139,8 @@ wait_options = _compose(
 )
 
 dry_run_option = click.option("--dry-run", is_flag=True, help="Print the plan and change nothing")
+
+change_options = _compose(dry_run_option, output_option, settings_options)
 
 yes_option = click.option("--yes", is_flag=True, help="Do not ask")
 

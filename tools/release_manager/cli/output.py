@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,9 @@ from typing import Any
 
 from ..errors import ReleaseManagerError
 from ..ports import Progress
+
+# A narrower column tells nothing: then the terminal wraps.
+MIN_CUT_WIDTH = 20
 
 _STATE_COLORS = {
     "running": "green",
@@ -63,10 +67,19 @@ def print_data(data: Any, form: str) -> None:
         print(yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=1000), end="")
 
 
-def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print aligned columns, with colors for states on a terminal."""
+def print_table(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], *, is_cut: bool = False
+) -> None:
+    """Print aligned columns, with colors for states on a terminal.
+
+    is_cut: whether the last column ends where the terminal does; it is whole in a pipe.
+    """
     cells = [[*headings], *([*map(_one_line, row)] for row in rows)]
     widths = [max(len(row[index]) for row in cells) for index in range(len(headings))]
+    if is_cut and sys.stdout.isatty():
+        room = shutil.get_terminal_size().columns - sum(width + 3 for width in widths[:-1])
+        for row in cells:
+            row[-1] = _cut(row[-1], max(room, MIN_CUT_WIDTH))
     for number, row in enumerate(cells):
         padded = [text.ljust(width) for text, width in zip(row, widths, strict=True)]
         padded[-1] = row[-1]
@@ -77,6 +90,10 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 def _one_line(text: str) -> str:
     return " ".join(str(text).split())
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 3]}..."
 
 
 _ANSI = {"green": "32", "dim": "2", "cyan": "36", "yellow": "33", "red": "31"}
@@ -103,6 +120,11 @@ def print_text(text: str) -> None:
 def print_error(error: ReleaseManagerError | str) -> None:
     """Print one paragraph on stderr."""
     print(f"Error: {error}", file=sys.stderr)
+
+
+def print_note(text: str) -> None:
+    """Print on stderr what is worth knowing beside the data."""
+    print(text, file=sys.stderr)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from ..errors import ForbiddenError, NamespaceNotFoundError, ReleaseManagerError
@@ -11,7 +11,10 @@ from ..tenant import LABEL_DOMAIN, Container, Event, Pod, Target, Workload
 from .kubernetes_api import Json, KubernetesApi, parse_time
 
 _TENANTS = "app=tenant"
-_MAX_LOG_LINE = 200
+_OWN_MANAGERS = ("helm", "kube-controller-manager")
+_RESTART = "kubectl.kubernetes.io/restartedAt"
+# Names that Kubernetes makes up have no vowels.
+_HASH = "[bcdfghjklmnpqrstvwxz2456789]"
 
 
 class KubernetesCluster:
@@ -89,7 +92,7 @@ class KubernetesCluster:
             )
         except ReleaseManagerError:
             return ()
-        return [line.strip()[:_MAX_LOG_LINE] for line in text.splitlines() if line.strip()]
+        return [line.strip() for line in text.splitlines() if line.strip()]
 
     def has_volume(self, slug: str) -> bool:
         """Return whether the tenant's PersistentVolumeClaim exists."""
@@ -105,10 +108,8 @@ class KubernetesCluster:
 
 def _is_about(name: str, release: str) -> bool:
     # The release's own objects, its ReplicaSets and their pods; not those of tenant-acme-two.
-    return (
-        re.fullmatch(rf"{re.escape(release)}(-data|(-[a-z0-9]{{6,10}})(-[a-z0-9]{{5}})?)?", name)
-        is not None
-    )
+    made_up = rf"{re.escape(release)}(-data|-{_HASH}{{6,10}}(-{_HASH}{{5}})?)?"
+    return re.fullmatch(made_up, name) is not None
 
 
 def _parse_workload(item: Json) -> Workload:
@@ -130,9 +131,46 @@ def _parse_workload(item: Json) -> Workload:
         host=annotations.get(f"{LABEL_DOMAIN}/host", ""),
         chart=metadata.get("labels", {}).get("helm.sh/chart", ""),
         progress_reason=progressing.get("reason", ""),
+        progress_at=parse_time(progressing.get("lastUpdateTime")),
         failure_message=conditions.get("ReplicaFailure", {}).get("message", ""),
+        foreign_fields=_find_foreign_fields(metadata),
+        secret_names=_find_secret_names(spec["template"]["spec"]["containers"]),
         resources=container.get("resources", {}),
     )
+
+
+def _find_foreign_fields(metadata: Json) -> tuple[str, ...]:
+    """Return the spec's fields that somebody other than helm set, as ``kubectl set`` does.
+
+    Scaling has its own subresource, and is seen in the replicas. What Kubernetes itself and
+    ``kubectl rollout restart`` write is no drift.
+    """
+    fields: set[str] = set()
+    for entry in metadata.get("managedFields", ()):
+        is_ours = entry.get("manager") in _OWN_MANAGERS or entry.get("subresource")
+        if not is_ours:
+            fields |= set(_iter_field_paths(entry.get("fieldsV1", {}).get("f:spec", {}), "spec"))
+    return tuple(sorted(field for field in fields if not field.endswith(_RESTART)))
+
+
+def _iter_field_paths(node: Json, path: str) -> Iterator[str]:
+    # https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
+    children = {key: value for key, value in node.items() if key != "."}
+    if not children:
+        yield path
+    for key, value in children.items():
+        kind, _, name = key.partition(":")
+        yield from _iter_field_paths(value, f"{path}.{name}" if kind == "f" else f"{path}[]")
+
+
+def _find_secret_names(containers: Sequence[Json]) -> tuple[str, ...]:
+    names = set()
+    for container in containers:
+        for entry in container.get("env", ()):
+            names.add(entry.get("valueFrom", {}).get("secretKeyRef", {}).get("name"))
+        for entry in container.get("envFrom", ()):
+            names.add(entry.get("secretRef", {}).get("name"))
+    return tuple(sorted(name for name in names if name))
 
 
 def _parse_pod(item: Json) -> Pod:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
 
 from .helm_binary import find_helm, read_helm_version
 from .kubernetes_api import KubernetesApi
@@ -15,13 +16,23 @@ Rights = Sequence[tuple[str, str, tuple[str, ...]]]
 
 
 class KubernetesInspection:
-    """What ``operations.doctor`` examines. connect is called once, on first need."""
+    """What ``operations.doctor`` examines.
 
-    def __init__(self, api: KubernetesApi, helm: str, namespace: str, rights: Rights) -> None:
-        self._api = api
+    connect: called once, on first need, so that what it raises is a finding about the
+    cluster like any other.
+    """
+
+    def __init__(
+        self, connect: Callable[[], KubernetesApi], helm: str, namespace: str, rights: Rights
+    ) -> None:
+        self._connect = connect
         self._helm = helm
         self._namespace = namespace
         self._rights = rights
+
+    @cached_property
+    def _api(self) -> KubernetesApi:
+        return self._connect()
 
     def read_helm_version(self) -> str:
         """Return path and version of helm. Raises HelmUnusableError."""
@@ -29,7 +40,10 @@ class KubernetesInspection:
         return f"{read_helm_version(path)} ({path})"
 
     def read_cluster(self) -> str:
-        """Return context, address and version. Raises ClusterUnreachableError."""
+        """Return context, address and version.
+
+        Raises InvalidSettingsError without a usable kubeconfig, ClusterUnreachableError.
+        """
         version = self._api.get("/version")["gitVersion"]
         return f"{version} at {self._api.server} (context {self._api.context})"
 

@@ -94,6 +94,10 @@ class KubernetesApi:
         """Replace an object; raises ApiStatusError 409 when its resourceVersion moved on."""
         return self._request("PUT", path, body=body)
 
+    def patch(self, path: str, body: Json) -> Json:
+        """Merge-patch an object; raises ApiStatusError 409 when its resourceVersion moved on."""
+        return self._request("PATCH", path, body=body, kind="application/merge-patch+json")
+
     def delete(self, path: str) -> bool:
         """Delete an object; False when there was none."""
         try:
@@ -112,8 +116,9 @@ class KubernetesApi:
         body: Json | None = None,
         query: Mapping[str, str | int] | None = None,
         accept: str = "application/json",
+        kind: str = "application/json",
     ) -> Json:
-        answer = self._send(method, path, body=body, query=query, accept=accept)
+        answer = self._send(method, path, body=body, query=query, accept=accept, kind=kind)
         content: Json = json.loads(answer)
         return content
 
@@ -125,8 +130,9 @@ class KubernetesApi:
         body: Json | None = None,
         query: Mapping[str, str | int] | None = None,
         accept: str = "application/json",
+        kind: str = "application/json",
     ) -> bytes:
-        headers = {"Accept": accept, "Content-Type": "application/json"}
+        headers = {"Accept": accept, "Content-Type": kind}
         try:
             response = self._client.call_api(
                 *self._client.param_serialize(

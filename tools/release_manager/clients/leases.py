@@ -1,4 +1,8 @@
-"""One Lease per release-manager process tells the others that it is alive."""
+"""One Lease per release-manager process tells the others that it is alive.
+
+A second kind of Lease, one per tenant, names the process that has the tenant for itself.
+All times are by the API server's clock, so that skew is harmless.
+"""
 
 from __future__ import annotations
 
@@ -10,23 +14,40 @@ import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from http import HTTPStatus
+from pathlib import Path
 
-from ..errors import ReleaseManagerError
-from ..tenant import Holder
+from ..errors import ReleaseBusyError, ReleaseManagerError
+from ..tenant import LABEL_DOMAIN, Claim, Holder
 from .kubernetes_api import ApiStatusError, Json, KubernetesApi, parse_time
 
 RENEW_SECONDS = 5.0
-DURATION_SECONDS = 20
+DURATION = timedelta(seconds=20)
 # A dead process's Lease says no more than a missing one: it is swept after this time.
 SWEEP_AFTER = timedelta(hours=1)
 
-_LABEL = "app.kubernetes.io/managed-by=release-manager"
+_LABELS = {"app.kubernetes.io/managed-by": "release-manager"}
+_SELECTOR = "app.kubernetes.io/managed-by=release-manager"
+_PREFIX = "release-manager-"
+_TENANT_PREFIX = f"{_PREFIX}tenant-"
+_PROCESS = f"{LABEL_DOMAIN}/process"
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class _ProcessLease:
+    holder: Holder
+    renewed_at: datetime
+    process: str
+
+    def is_alive(self, now: datetime) -> bool:
+        return now - self.renewed_at < DURATION and not _is_known_dead(self.process)
+
+
 class LeaseLiveness:
-    """Port ``Liveness``. All times are by the API server's clock, so that skew is harmless."""
+    """Port ``Liveness``."""
 
     def __init__(self, api: KubernetesApi, namespace: str) -> None:
         self._api = api
@@ -38,79 +59,131 @@ class LeaseLiveness:
         id_ = uuid.uuid4().hex[:12]
         # One request before the first write teaches us the server's clock.
         self._sweep()
-        self._api.create(self._path, self._build_lease(id_))
+        path = f"{self._path}/{_PREFIX}{id_}"
+        self._api.create(self._path, self._build_lease(f"{_PREFIX}{id_}", _identity()))
         ended = threading.Event()
-        renewer = threading.Thread(target=self._renew, args=(id_, ended), daemon=True)
+        renewer = threading.Thread(target=self._renew, args=(path, ended), daemon=True)
         renewer.start()
         try:
             yield id_
         finally:
             ended.set()
             renewer.join(timeout=RENEW_SECONDS)
-            with suppress(ReleaseManagerError, ApiStatusError):
-                self._api.delete(f"{self._path}/{_name(id_)}")
+            with suppress(ReleaseManagerError):
+                self._api.delete(path)
+
+    @contextmanager
+    def claim(self, slug: str, writer: str) -> Iterator[Claim | None]:
+        """Keep other processes off one tenant; gives a dead process's claim that it replaced."""
+        earlier = self._take(slug, writer)
+        try:
+            yield earlier
+        finally:
+            with suppress(ReleaseManagerError):
+                self._api.delete(f"{self._path}/{_TENANT_PREFIX}{slug}")
+
+    def _take(self, slug: str, writer: str) -> Claim | None:
+        lease = self._build_lease(f"{_TENANT_PREFIX}{slug}", writer)
+        try:
+            self._api.create(self._path, lease)
+        except ApiStatusError as exc:
+            if exc.code != HTTPStatus.CONFLICT:
+                raise
+            return self._take_over(slug, lease)
+        return None
+
+    def _take_over(self, slug: str, lease: Json) -> Claim | None:
+        """Take a tenant from a process that died, unless another one is quicker."""
+        earlier = self.read_claim(slug)
+        path = f"{self._path}/{lease['metadata']['name']}"
+        taken = self._api.find(path)
+        holder = self.list_alive().get(taken["spec"].get("holderIdentity", "")) if taken else None
+        if taken is None or holder is not None:
+            who = f" by {holder.identity} since {holder.since:%H:%M:%S} UTC" if holder else ""
+            raise _build_busy_error(slug, who)
+        lease["metadata"]["resourceVersion"] = taken["metadata"]["resourceVersion"]
+        try:
+            self._api.replace(path, lease)
+        except ApiStatusError as exc:
+            raise _build_busy_error(slug, "") from exc
+        return earlier
+
+    def read_claim(self, slug: str) -> Claim | None:
+        """Return who has the tenant, or had it when it died."""
+        taken = self._api.find(f"{self._path}/{_TENANT_PREFIX}{slug}")
+        writer = taken["spec"].get("holderIdentity", "") if taken else ""
+        process = next((item for item in self._list() if item.holder.id == writer), None)
+        if taken is None or process is None:
+            return None
+        since = parse_time(taken["spec"].get("acquireTime"))
+        return Claim(writer, since, process.renewed_at + DURATION)
 
     def list_alive(self) -> dict[str, Holder]:
         """Return the processes that are alive, by id."""
-        leases = self._list()
+        processes = self._list()
         now = self._api.now()
-        return {
-            holder.id: holder
-            for holder, renewed_at in leases
-            if now - renewed_at < timedelta(seconds=DURATION_SECONDS)
-        }
+        return {item.holder.id: item.holder for item in processes if item.is_alive(now)}
 
-    def _list(self) -> list[tuple[Holder, datetime]]:
-        answer = self._api.get(self._path, labelSelector=_LABEL)
-        return [_parse_lease(item) for item in answer["items"] or ()]
+    def _list(self) -> list[_ProcessLease]:
+        items = self._api.get(self._path, labelSelector=_SELECTOR)["items"] or ()
+        return [
+            _parse_process(item)
+            for item in items
+            if not item["metadata"]["name"].startswith(_TENANT_PREFIX)
+        ]
 
     def _sweep(self) -> None:
-        leases = self._list()
+        processes = self._list()
         now = self._api.now()
-        for holder, renewed_at in leases:
-            if now - renewed_at > SWEEP_AFTER:
-                self._api.delete(f"{self._path}/{_name(holder.id)}")
+        for process in processes:
+            if now - process.renewed_at > SWEEP_AFTER:
+                self._api.delete(f"{self._path}/{_PREFIX}{process.holder.id}")
 
-    def _renew(self, id_: str, ended: threading.Event) -> None:
-        path = f"{self._path}/{_name(id_)}"
+    def _renew(self, path: str, ended: threading.Event) -> None:
         while not ended.wait(RENEW_SECONDS):
             try:
                 lease = self._api.get(path)
                 lease["spec"]["renewTime"] = _format_time(self._api.now())
                 self._api.replace(path, lease)
-            except (ReleaseManagerError, ApiStatusError) as exc:
+            except ReleaseManagerError as exc:
                 _log.warning("the Lease of this process could not be renewed: %s", exc)
 
-    def _build_lease(self, id_: str) -> Json:
+    def _build_lease(self, name: str, identity: str) -> Json:
         now = _format_time(self._api.now())
         return {
             "apiVersion": "coordination.k8s.io/v1",
             "kind": "Lease",
             "metadata": {
-                "name": _name(id_),
-                "labels": {"app.kubernetes.io/managed-by": "release-manager"},
+                "name": name,
+                "labels": _LABELS,
+                "annotations": {_PROCESS: _describe_process(os.getpid())},
             },
             "spec": {
-                "holderIdentity": _identity(),
-                "leaseDurationSeconds": DURATION_SECONDS,
+                "holderIdentity": identity,
+                "leaseDurationSeconds": round(DURATION.total_seconds()),
                 "acquireTime": now,
                 "renewTime": now,
             },
         }
 
 
-def _parse_lease(item: Json) -> tuple[Holder, datetime]:
-    spec = item["spec"]
+def _build_busy_error(slug: str, who: str) -> ReleaseBusyError:
+    return ReleaseBusyError(
+        f"it is busy: another release-manager is changing it{who}",
+        remedy="Wait for it and try again",
+        tenant=slug,
+    )
+
+
+def _parse_process(item: Json) -> _ProcessLease:
+    metadata, spec = item["metadata"], item["spec"]
     holder = Holder(
-        id=item["metadata"]["name"].removeprefix("release-manager-"),
+        id=metadata["name"].removeprefix(_PREFIX),
         identity=spec.get("holderIdentity", ""),
         since=parse_time(spec.get("acquireTime")),
     )
-    return holder, parse_time(spec.get("renewTime"))
-
-
-def _name(id_: str) -> str:
-    return f"release-manager-{id_}"
+    process = metadata.get("annotations", {}).get(_PROCESS, "")
+    return _ProcessLease(holder, parse_time(spec.get("renewTime")), process)
 
 
 def _identity() -> str:
@@ -119,6 +192,29 @@ def _identity() -> str:
     except (KeyError, OSError):
         user = str(os.getuid())
     return f"{user}@{socket.gethostname()} (process {os.getpid()})"
+
+
+def _describe_process(pid: int) -> str:
+    """Return what names a process on Linux for good: boot, pid namespace, pid, start time.
+
+    Empty where the kernel does not tell, or there is no such process.
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        namespace = Path("/proc/self/ns/pid").readlink()
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return ""
+    is_zombie = fields[0] == "Z"
+    return "" if is_zombie else f"{boot} {namespace} {pid} {fields[19]}"
+
+
+def _is_known_dead(process: str) -> bool:
+    """Return whether a process of this very machine has ended; others only time can tell."""
+    ours = _describe_process(os.getpid())
+    if not ours or not process or process.split()[:2] != ours.split()[:2]:
+        return False
+    return _describe_process(int(process.split()[2])) != process
 
 
 def _format_time(moment: datetime) -> str:

@@ -103,7 +103,11 @@ class HelmReleases:
 
     def deploy(self, deployment: Deployment) -> Sequence[str]:
         """Install or upgrade, without waiting for pods; return the chart's warnings."""
-        labels = {_LABELS[name]: str(getattr(deployment.labels, name)) for name in _LABELS}
+        labels = {
+            # A version's build part, after "+", is no label value: like Helm's own label.
+            label: str(getattr(deployment.labels, name)).replace("+", "_")
+            for name, label in _LABELS.items()
+        }
         return self._load_helm().upgrade_install(deployment, labels)
 
     def render(self, slug: str, chart: Chart, values: dict[str, Any]) -> str:
@@ -119,7 +123,7 @@ class HelmReleases:
         self._load_helm().uninstall(slug, timeout_seconds=timeout_seconds)
 
     def mark_failed(self, revision: Revision, *, reason: str) -> None:
-        """Set a pending revision to failed, unless it has changed since it was read."""
+        """Set a revision to failed, unless it has changed since it was read."""
         secret = self._read_secret(revision)
         release = _decode_release(secret["data"]["release"])
         if release["info"]["status"] != revision.status.value:

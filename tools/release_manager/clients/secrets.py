@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from http import HTTPStatus
 
 from ..errors import ChangedMeanwhileError
@@ -35,9 +36,8 @@ class KubernetesSecrets:
 
     def create_token(self, slug: str, token: str) -> bool:
         """Create the Secret; False when there is one already."""
-        secret = TokenSecret(token=token, previous=None, revision=1, resource_version="")
         try:
-            self._api.create(self._path, _build_secret(slug, secret))
+            self._api.create(self._path, _build_secret(slug, token))
         except ApiStatusError as exc:
             if exc.code == HTTPStatus.CONFLICT:
                 return False
@@ -45,10 +45,19 @@ class KubernetesSecrets:
         return True
 
     def update_token(self, slug: str, secret: TokenSecret) -> None:
-        """Replace the Secret's content. Raises ChangedMeanwhileError."""
+        """Replace the tokens, and nothing else that is there. Raises ChangedMeanwhileError."""
         name = Target(slug).token_secret
+        previous = _encode(secret.previous) if secret.previous is not None else None
+        patch = {
+            # The resourceVersion of the read makes this a compare-and-swap.
+            "metadata": {
+                "resourceVersion": secret.resource_version,
+                "annotations": {_REVISION: str(secret.revision)},
+            },
+            "data": {"token": _encode(secret.token), "previous": previous},
+        }
         try:
-            self._api.replace(f"{self._path}/{name}", _build_secret(slug, secret))
+            self._api.patch(f"{self._path}/{name}", patch)
         except ApiStatusError as exc:
             raise ChangedMeanwhileError(
                 f"Secret {name} was changed by somebody else just now",
@@ -60,36 +69,40 @@ class KubernetesSecrets:
         """Delete the Secret; False when there was none."""
         return self._api.delete(f"{self._path}/{Target(slug).token_secret}")
 
+    def list_values(self, names: Sequence[str]) -> Sequence[str]:
+        """Return everything that the named Secrets hold, so that it can be redacted."""
+        secrets = [self._api.find(f"{self._path}/{name}") for name in names]
+        data = [secret.get("data") or {} for secret in secrets if secret is not None]
+        return [_decode(text) for item in data for text in item.values()]
+
+    def exists(self, name: str) -> bool:
+        """Return whether a Secret of that name exists."""
+        return self._api.find(f"{self._path}/{name}") is not None
+
     def has_secret(self, name: str, key: str) -> bool:
         """Return whether a Secret of that name has that key."""
         secret = self._api.find(f"{self._path}/{name}")
         return secret is not None and key in (secret.get("data") or {})
 
 
-def _build_secret(slug: str, secret: TokenSecret) -> Json:
+def _build_secret(slug: str, token: str) -> Json:
     target = Target(slug)
-    data = {"token": _encode(secret.token)}
-    if secret.previous is not None:
-        data["previous"] = _encode(secret.previous)
-    metadata: Json = {
-        "name": target.token_secret,
-        "labels": {
-            "app": "tenant",
-            "tenant": slug,
-            "app.kubernetes.io/name": "aware-tenant",
-            "app.kubernetes.io/instance": target.release,
-            "app.kubernetes.io/managed-by": "release-manager",
-        },
-        "annotations": {_REVISION: str(secret.revision)},
-    }
-    if secret.resource_version:
-        metadata["resourceVersion"] = secret.resource_version
     return {
         "apiVersion": "v1",
         "kind": "Secret",
         "type": "Opaque",
-        "metadata": metadata,
-        "data": data,
+        "metadata": {
+            "name": target.token_secret,
+            "labels": {
+                "app": "tenant",
+                "tenant": slug,
+                "app.kubernetes.io/name": "aware-tenant",
+                "app.kubernetes.io/instance": target.release,
+                "app.kubernetes.io/managed-by": "release-manager",
+            },
+            "annotations": {_REVISION: "1"},
+        },
+        "data": {"token": _encode(token)},
     }
 
 
@@ -98,4 +111,4 @@ def _encode(text: str) -> str:
 
 
 def _decode(text: str) -> str:
-    return base64.b64decode(text).decode()
+    return base64.b64decode(text).decode("utf-8", "replace")

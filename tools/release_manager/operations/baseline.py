@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..chart import Chart
+from ..errors import InvalidInputError
 from ..ports import Ports
 from ..tenant import Revision, RevisionBody
 from ..values import (
@@ -17,7 +18,9 @@ from ..values import (
     format_value,
     read_layers,
 )
-from .observe import Observation
+from .observe import Observation, require_release
+
+CHART_NAME = "aware-tenant"
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,15 @@ class Baseline:
     has_true_labels: bool
 
 
+def require_baseline(ports: Ports, observation: Observation) -> Baseline:
+    """Return the baseline of a tenant that must exist. Raises TenantNotFoundError."""
+    require_release(observation)
+    baseline = read_baseline(ports, observation)
+    if baseline is None:
+        raise AssertionError("a release has a revision")
+    return baseline
+
+
 def read_baseline(ports: Ports, observation: Observation) -> Baseline | None:
     """Return what the next revision continues, or None for a tenant without a release.
 
@@ -47,6 +59,12 @@ def read_baseline(ports: Ports, observation: Observation) -> Baseline | None:
     if base is None:
         return None
     body = ports.releases.read_body(base)
+    if body.chart_name != CHART_NAME:
+        raise InvalidInputError(
+            f"its release is of the chart {body.chart_name}, which is none of ours",
+            remedy="Use helm for it",
+            tenant=observation.slug,
+        )
     live = {key: value for key, value in body.values.items() if key != RECORD_KEY}
     layers = read_layers(body.values) or _find_older_layers(ports, observation, base)
     if layers is None:

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..errors import OperationFailedError, ReleaseManagerError, RolloutFailedError
+from ..errors import (
+    ChangedMeanwhileError,
+    OperationFailedError,
+    RolloutFailedError,
+)
 from ..ports import Deployment, Ports, RunOptions
 from ..tenant import ReleaseStatus
 from .observe import Observation
@@ -34,41 +38,70 @@ def execute_plan(
     """Carry a plan out, wait for the pods, and go back to the last good revision on failure.
 
     undo: called first on failure, before pods of the older revision start again. Raises
-    RolloutFailedError, or what Helm failed with.
+    RolloutFailedError, ChangedMeanwhileError, or what helm failed with.
     """
     if plan.labels is not None:
-        run.progress(f"helm {plan.action} to revision {plan.revision}, chart {plan.chart.version}")
         deployment = Deployment(
-            plan.slug, plan.chart, plan.values, plan.labels, run.timeout_seconds
+            slug=plan.slug,
+            chart=plan.chart,
+            values=plan.values,
+            labels=plan.labels,
+            timeout_seconds=run.timeout_seconds,
+            is_forcing=plan.is_overwriting,
         )
-        try:
-            for warning in ports.releases.deploy(deployment):
-                run.progress(f"warning: {warning}")
-        except OperationFailedError as exc:
-            undo()
-            _return_after_helm_failure(ports, observation, plan, exc, run)
-            raise
+        run.progress(f"helm {plan.action} to revision {plan.revision}, chart {plan.chart.version}")
+        _deploy(ports, observation, deployment, run, undo)
     if not run.is_waiting:
         return Result(plan.slug, plan.action, plan.revision, "not waited for")
-    readiness = wait_until_ready(
-        ports,
-        plan.slug,
-        revision=plan.revision,
-        run=run,
-    )
+    readiness = wait_until_ready(ports, plan.slug, revision=plan.revision, run=run)
     if readiness.is_ready:
         return Result(plan.slug, plan.action, plan.revision)
-    why = readiness.explain(run)
     undo()
-    raise _fail_rollout(ports, observation, plan, why, run)
+    raise _fail_rollout(ports, observation, plan, readiness.explain(run), run)
+
+
+def _deploy(
+    ports: Ports,
+    observation: Observation,
+    deployment: Deployment,
+    run: RunOptions,
+    undo: Callable[[], None],
+) -> None:
+    slug, number = deployment.slug, deployment.labels.written_for
+    _require_unchanged(ports, slug, number - 1)
+    try:
+        warnings = ports.releases.deploy(deployment)
+    except OperationFailedError as exc:
+        undo()
+        good = observation.deployed
+        has_written = _settle(ports, slug, number, writer=deployment.labels.writer)
+        if has_written and good is not None:
+            run.progress(f"helm failed: {exc.problem}; rolling back to revision {good.number}")
+            restore_revision(ports, slug, good.number, run)
+        raise
+    for warning in warnings:
+        run.progress(f"warning: {warning}")
+    # Our claim keeps other release-managers off; only hand-run helm can come in between.
+    _require_unchanged(ports, slug, number)
+
+
+def _require_unchanged(ports: Ports, slug: str, number: int) -> None:
+    latest = _read_latest_number(ports, slug)
+    if latest != number:
+        raise ChangedMeanwhileError(
+            f"hand-run helm changed it at the same moment: revision {latest} was not expected",
+            remedy=f"Look with 'release-manager history {slug}', then run the command again",
+            tenant=slug,
+        )
+
+
+def _read_latest_number(ports: Ports, slug: str) -> int:
+    revisions = ports.releases.list_revisions(slug)
+    return revisions[-1].number if revisions else 0
 
 
 def _fail_rollout(
-    ports: Ports,
-    observation: Observation,
-    plan: Plan,
-    why: str,
-    run: RunOptions,
+    ports: Ports, observation: Observation, plan: Plan, why: str, run: RunOptions
 ) -> RolloutFailedError:
     good = observation.deployed
     if plan.labels is None or good is None:
@@ -82,26 +115,22 @@ def _fail_rollout(
     run.progress(f"revision {plan.revision} failed: {why}")
     run.progress(f"rolling back to revision {good.number}")
     restore_revision(ports, plan.slug, good.number, run)
+    remember_failure(ports, plan.slug, plan.revision, why)
+    restored = wait_until_ready(ports, plan.slug, revision=plan.revision + 1, run=run)
+    state = "" if restored.is_ready else f", which is not ready either: {restored.explain(run)}"
     return RolloutFailedError(
-        f"revision {plan.revision} failed and was rolled back to revision {good.number}: {why}",
+        f"revision {plan.revision} failed and was rolled back to revision {good.number}{state}: "
+        f"{why}",
         remedy="Correct the cause and run the upgrade again",
         tenant=plan.slug,
     )
 
 
-def _return_after_helm_failure(
-    ports: Ports,
-    observation: Observation,
-    plan: Plan,
-    failure: ReleaseManagerError,
-    run: RunOptions,
-) -> None:
-    """Restore the last good revision when helm failed after it had begun to write."""
-    good = observation.deployed
-    writer = plan.labels.writer if plan.labels is not None else None
-    if _settle(ports, plan.slug, plan.revision, writer=writer) and good is not None:
-        run.progress(f"helm failed: {failure.problem}; rolling back to revision {good.number}")
-        restore_revision(ports, plan.slug, good.number, run)
+def remember_failure(ports: Ports, slug: str, number: int, why: str) -> None:
+    """Let the history tell why, and no later rollback choose that revision."""
+    for revision in ports.releases.list_revisions(slug):
+        if revision.number == number and revision.status is not ReleaseStatus.FAILED:
+            ports.releases.mark_failed(revision, reason=why)
 
 
 def restore_revision(ports: Ports, slug: str, number: int, run: RunOptions) -> None:

@@ -12,7 +12,7 @@ MAX_CLOCK_SKEW_SECONDS = 5.0
 
 # What the release manager asks of its ServiceAccount or user: group, resource, verbs.
 RIGHTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
-    ("", "secrets", ("get", "list", "create", "update", "delete")),
+    ("", "secrets", ("get", "list", "create", "update", "patch", "delete")),
     ("", "services", ("get", "create", "patch", "delete")),
     ("", "configmaps", ("get", "create", "patch", "delete")),
     ("", "serviceaccounts", ("get", "create", "patch", "delete")),

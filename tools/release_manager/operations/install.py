@@ -13,8 +13,9 @@ from ..tenant import Target
 from ..values import Layers, Values, build_defaults, coalesce_values
 from .baseline import read_baseline
 from .deploy import Result, execute_plan
-from .observe import Observation, observe_tenant, refuse_busy, repair_stuck
+from .observe import Observation
 from .plan import Action, Plan, plan_deployment, verify_templates
+from .work import look_and_plan, look_at, working_on
 
 TOKEN_BYTES = 32
 
@@ -27,23 +28,20 @@ def build_install_layers(chart: Chart, settings: Settings, overrides: Values) ->
 
 def plan_install(
     ports: Ports, settings: Settings, slug: str, overrides: Values, *, writer: str
-) -> tuple[Observation, Plan]:
+) -> Plan:
     """Look at the cluster and decide; changes nothing.
 
     A first install that was never deployed is done again, and one whose pods are still
     starting is waited for. Raises TenantExistsError for anything else that exists.
     """
-    chart = ports.charts.load(settings.chart)
-    layers = build_install_layers(chart, settings, overrides)
-    ports.cluster.require_namespace()
-    observation = observe_tenant(ports, slug)
-    refuse_busy(observation)
-    return observation, _plan(ports, observation, chart, layers, writer)
+    return _plan(ports, settings, look_at(ports, slug), overrides, writer)
 
 
 def _plan(
-    ports: Ports, observation: Observation, chart: Chart, layers: Layers, writer: str
+    ports: Ports, settings: Settings, observation: Observation, overrides: Values, writer: str
 ) -> Plan:
+    chart = ports.charts.load(settings.chart)
+    layers = build_install_layers(chart, settings, overrides)
     has_been_deployed = observation.deployed is not None
     baseline = read_baseline(ports, observation) if has_been_deployed else None
     plan = plan_deployment(
@@ -51,7 +49,7 @@ def _plan(
     )
     if has_been_deployed:
         _refuse_existing(observation, plan)
-    _require_token(ports, plan)
+    require_token(ports, plan)
     verify_templates(ports, plan)
     return plan
 
@@ -81,47 +79,52 @@ def install_tenant(
     A failed install is left for inspection unless is_cleaning_up. Raises TenantExistsError,
     RolloutFailedError.
     """
-    ports.cluster.require_namespace()
-    with ports.liveness.hold() as writer:
-        observation, plan = plan_install(ports, settings, slug, overrides, writer=writer)
-        repaired = repair_stuck(ports, observation, run)
-        if repaired is not observation:
-            observation, plan = plan_install(ports, settings, slug, overrides, writer=writer)
+    with working_on(ports, slug) as work:
+        observation, plan = look_and_plan(
+            ports, work, run, lambda seen: _plan(ports, settings, seen, overrides, work.writer)
+        )
         _ensure_token(ports, plan, run)
         try:
-            return execute_plan(
-                ports,
-                observation,
-                plan,
-                run,
-            )
-        except OperationFailedError:
+            return execute_plan(ports, observation, plan, run)
+        except OperationFailedError as exc:
             if is_cleaning_up and observation.deployed is None:
                 run.progress("removing the failed release; its volume and token are kept")
                 ports.releases.uninstall(slug, timeout_seconds=run.timeout_seconds)
+                exc.remedy = "The release was removed again; correct the cause and install anew"
             raise
 
 
-def _own_secret(plan: Plan) -> tuple[str, str]:
+def require_token(ports: Ports, plan: Plan) -> None:
+    """Refuse a tenant whose pods would wait for a Secret for ever."""
     token = coalesce_values(plan.chart.default_values, plan.values).get("token") or {}
-    return str(token.get("existingSecret") or ""), str(token.get("key") or "token")
-
-
-def _require_token(ports: Ports, plan: Plan) -> None:
-    name, key = _own_secret(plan)
+    name, key = str(token.get("existingSecret") or ""), str(token.get("key") or "token")
+    own = Target(plan.slug).token_secret
+    if not name and key != "token":
+        raise InvalidValuesError(
+            f"field token.key: the Secret {own} has the key 'token', not {key!r}",
+            remedy="Leave it out, or name a Secret of your own in token.existingSecret",
+            tenant=plan.slug,
+        )
     if name and not ports.secrets.has_secret(name, key):
         raise InvalidValuesError(
             f"field token.existingSecret: there is no Secret {name!r} with a key {key!r}",
             remedy="Create it, or leave the field out and a token is made",
             tenant=plan.slug,
         )
+    if not name and ports.secrets.exists(own) and ports.secrets.read_token(plan.slug) is None:
+        raise InvalidValuesError(
+            f"the Secret {own} is there already, without a key 'token'",
+            remedy="Give it that key, or delete it and a new one is made",
+            tenant=plan.slug,
+        )
 
 
 def _ensure_token(ports: Ports, plan: Plan, run: RunOptions) -> None:
-    name, _ = _own_secret(plan)
-    if name:
+    token = coalesce_values(plan.chart.default_values, plan.values).get("token") or {}
+    if token.get("existingSecret"):
         return
+    own = Target(plan.slug).token_secret
     if ports.secrets.create_token(plan.slug, secrets.token_urlsafe(TOKEN_BYTES)):
-        run.progress(f"Secret {Target(plan.slug).token_secret} created")
+        run.progress(f"Secret {own} created")
     else:
-        run.progress(f"Secret {Target(plan.slug).token_secret} is there already and is kept")
+        run.progress(f"Secret {own} is there already and is kept")

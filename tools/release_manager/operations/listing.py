@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from ..chart import Chart
-from ..diagnosis import diagnose
+from ..diagnosis import Diagnosis, diagnose
 from ..errors import ChartNotFoundError, ReleaseManagerError
 from ..ports import Ports
 from ..settings import Settings
 from ..state import TenantState, Verdict, determine_state
-from ..tenant import Holder, Pod, ReleaseStatus, Revision, RevisionBody, Workload
+from ..tenant import Holder, ReleaseStatus, Revision, RevisionBody, Workload
 from ..values import build_defaults, build_defaults_digest, find_drift, read_layers
-from .baseline import format_drift, has_true_labels
+from .baseline import CHART_NAME, format_drift, has_true_labels
 from .plan import DRIFTED
 
-_HEALTHY = (TenantState.RUNNING, TenantState.STOPPED, TenantState.BUSY)
+_HEALTHY = (TenantState.RUNNING, TenantState.STOPPED)
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,14 @@ def list_tenants(ports: Ports, settings: Settings) -> list[TenantSummary]:
     if any(verdict.state not in _HEALTHY for verdict in verdicts.values()):
         pods = ports.cluster.list_pods()
         verdicts |= {
-            item.slug: _explain(item, workloads.get(item.slug), pods, alive, now)
+            item.slug: explain_state(
+                ports,
+                item,
+                workloads.get(item.slug),
+                alive,
+                now,
+                diagnosis=diagnose(workloads.get(item.slug), pods.get(item.slug, ())),
+            )
             for item in revisions
             if verdicts[item.slug].state not in _HEALTHY
         }
@@ -68,6 +75,7 @@ def list_tenants(ports: Ports, settings: Settings) -> list[TenantSummary]:
     return [
         _summarise(item, workloads.get(item.slug), verdicts[item.slug], freshness)
         for item in revisions
+        if freshness.is_ours(item, workloads.get(item.slug))
     ]
 
 
@@ -75,15 +83,27 @@ def _exists(revision: Revision) -> bool:
     return revision.status is not ReleaseStatus.UNINSTALLED
 
 
-def _explain(
+def explain_state(
+    ports: Ports,
     revision: Revision,
     workload: Workload | None,
-    pods: Mapping[str, Sequence[Pod]],
     alive: Mapping[str, Holder],
     now: datetime,
+    *,
+    diagnosis: Diagnosis | None,
 ) -> Verdict:
-    cause = diagnose(workload, pods.get(revision.slug, ()))
-    return determine_state(revision, workload, alive=alive, now=now, diagnosis=cause)
+    """Return the state of a tenant that is not well, with what only its body or claim tells."""
+    has_failed = revision.status is ReleaseStatus.FAILED
+    is_in_progress = revision.status.is_in_progress
+    return determine_state(
+        revision,
+        workload,
+        alive=alive,
+        now=now,
+        claim=ports.liveness.read_claim(revision.slug) if is_in_progress else None,
+        diagnosis=diagnosis,
+        failure=ports.releases.read_body(revision).description if has_failed else "",
+    )
 
 
 class Freshness:
@@ -94,6 +114,12 @@ class Freshness:
         self._settings = settings
         self._digests: dict[str, str | None] = {}
         self._chart = _load_or_none(ports, settings)
+
+    def is_ours(self, revision: Revision, workload: Workload | None) -> bool:
+        """Return whether a release named like a tenant's is of the tenants' chart."""
+        if revision.labels is not None or (workload and workload.chart.startswith(CHART_NAME)):
+            return True
+        return self._ports.releases.read_body(revision).chart_name == CHART_NAME
 
     def compare(self, revision: Revision) -> tuple[bool | None, str]:
         """Return whether the revision is up to date, and what was set by hand."""
@@ -142,6 +168,13 @@ def _summarise(
     revision: Revision, workload: Workload | None, verdict: Verdict, freshness: Freshness
 ) -> TenantSummary:
     is_up_to_date, drift = freshness.compare(revision)
+    if workload is not None and workload.foreign_fields:
+        changed = f"changed by hand: Deployment {', '.join(workload.foreign_fields)}"
+        drift = f"{drift}; {changed}" if drift else changed
+    if workload is not None and workload.spec_replicas != workload.wanted_replicas:
+        is_up_to_date = is_up_to_date and False
+    if drift:
+        is_up_to_date = is_up_to_date and False
     chart_version = revision.labels.chart_version if revision.labels else ""
     chart = workload.chart if workload else f"aware-tenant-{chart_version}".rstrip("-")
     return TenantSummary(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from ..chart import Chart
+from ..errors import DriftError
 from ..ports import Charts, Ports
 from ..settings import Settings
 from ..values import Values, validate_values
@@ -14,6 +16,14 @@ from .observe import require_release
 from .upgrade import UpgradeRequest, plan_upgrade
 
 Render = Callable[[str, Chart, Values], str]
+
+
+@dataclass(frozen=True)
+class Diff:
+    """What an upgrade would change: a unified diff, empty for nothing, and what to know of it."""
+
+    text: str
+    notes: tuple[str, ...] = ()
 
 
 def render_tenant(
@@ -26,9 +36,19 @@ def render_tenant(
     return render(slug, chart, values)
 
 
-def diff_tenant(ports: Ports, settings: Settings, slug: str, request: UpgradeRequest) -> str:
-    """Return a unified diff from the live manifest to the upgraded one; empty for none."""
-    observation, plan = plan_upgrade(ports, settings, slug, request, writer="")
+def diff_tenant(ports: Ports, settings: Settings, slug: str, request: UpgradeRequest) -> Diff:
+    """Return the difference between the live manifest and the upgraded one.
+
+    An upgrade that is refused because of drift is shown as it would be with
+    overwrite_drift; a note tells so.
+    """
+    notes: tuple[str, ...] = ()
+    try:
+        observation, plan = plan_upgrade(ports, settings, slug, request, writer="")
+    except DriftError as exc:
+        notes = (f"upgrade-tenant would refuse: {exc.problem}. {exc.remedy}.",)
+        request = replace(request, overwrite_drift=True)
+        observation, plan = plan_upgrade(ports, settings, slug, request, writer="")
     base = observation.base or require_release(observation)
     live = ports.releases.read_body(base).manifest
     planned = ports.releases.render(slug, plan.chart, plan.values)
@@ -39,7 +59,7 @@ def diff_tenant(ports: Ports, settings: Settings, slug: str, request: UpgradeReq
         f"revision {observation.next_number} (planned)",
         lineterm="",
     )
-    return "\n".join(lines)
+    return Diff("\n".join(lines), notes)
 
 
 def _normalise(manifest: str) -> list[str]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ..diagnosis import Diagnosis, diagnose
 from ..errors import ReleaseBusyError, TenantNotFoundError
 from ..ports import Ports, RunOptions
-from ..state import HAND_RUN_TIMEOUT, TenantState, Verdict, determine_state
-from ..tenant import Holder, Pod, ReleaseStatus, Revision, Workload
+from ..state import HAND_RUN_TIMEOUT, TenantState, Verdict, determine_state, find_writer
+from ..tenant import Claim, Holder, Pod, ReleaseStatus, Revision, Workload
 
 LOG_LINES = 3
+MAX_LOG_LINE = 200
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Observation:
     workload: Workload | None
     alive: Mapping[str, Holder]
     now: datetime
+    claim: Claim | None = None
 
     @property
     def latest(self) -> Revision | None:
@@ -56,12 +58,19 @@ class Observation:
             self.workload,
             alive=self.alive,
             now=self.now,
+            claim=self.claim,
             hand_run_timeout=hand_run_timeout,
         )
 
 
-def observe_tenant(ports: Ports, slug: str) -> Observation:
-    """Read a tenant's revisions and Deployment, and who is at work on it."""
+def observe_tenant(
+    ports: Ports, slug: str, *, read_claim: Callable[[str], Claim | None] | None = None
+) -> Observation:
+    """Read a tenant's revisions and Deployment, and who is at work on it.
+
+    read_claim: for a process that has the tenant itself, who had it before.
+    """
+    read_claim = read_claim or ports.liveness.read_claim
     revisions = ports.releases.list_revisions(slug)
     is_in_progress = bool(revisions) and revisions[-1].status.is_in_progress
     return Observation(
@@ -70,6 +79,7 @@ def observe_tenant(ports: Ports, slug: str) -> Observation:
         workload=ports.cluster.read_workload(slug),
         alive=ports.liveness.list_alive() if is_in_progress else {},
         now=ports.cluster.now(),
+        claim=read_claim(slug) if is_in_progress else None,
     )
 
 
@@ -104,7 +114,8 @@ def refuse_busy(observation: Observation) -> None:
             tenant=slug,
         )
     # The labels of a release that is being uninstalled tell who wrote it, not who removes it.
-    if latest.writer is None or latest.status is ReleaseStatus.UNINSTALLING:
+    is_ours = find_writer(latest, observation.claim) is not None
+    if not is_ours or latest.status is ReleaseStatus.UNINSTALLING:
         raise ReleaseBusyError(
             f"it is stuck: {verdict.reason}",
             remedy=f"Repair it with 'release-manager recover-tenant {slug}'",
@@ -118,7 +129,7 @@ def repair_stuck(ports: Ports, observation: Observation, run: RunOptions) -> Obs
     The caller must have passed ``refuse_busy``.
     """
     latest = observation.latest
-    if latest is None or not latest.status.is_in_progress:
+    if latest is None or not latest.status.value.startswith("pending-"):
         return observation
     run.progress(f"revision {latest.number} was left pending by a process that died: set to failed")
     ports.releases.mark_failed(latest, reason="its release-manager process died")
@@ -136,20 +147,20 @@ def diagnose_tenant(
         workload,
         found,
         read_events=ports.cluster.list_pod_events,
-        read_log_tail=lambda pod: _read_redacted(ports, slug, pod),
+        read_log_tail=lambda pod: _read_redacted(ports, workload, pod),
     )
 
 
-def _read_redacted(ports: Ports, slug: str, pod: Pod) -> Sequence[str]:
+def _read_redacted(ports: Ports, workload: Workload | None, pod: Pod) -> Sequence[str]:
     # A container that waits shows its last run; one that runs again has it as the previous.
     is_waiting = any(container.waiting_reason for container in pod.containers)
     lines = ports.cluster.read_log_tail(pod, is_previous=not is_waiting, lines=LOG_LINES)
-    secret = ports.secrets.read_token(slug)
-    known = [text for text in (secret.token, secret.previous) if text] if secret else []
-    return [_redact(line, known) for line in lines]
+    secrets = ports.secrets.list_values(workload.secret_names) if workload and lines else ()
+    return [_redact(line, secrets)[:MAX_LOG_LINE] for line in lines]
 
 
 def _redact(line: str, secrets: Sequence[str]) -> str:
-    for secret in secrets:
-        line = line.replace(secret, "[redacted]")
+    for secret in sorted(secrets, key=len, reverse=True):
+        if secret:
+            line = line.replace(secret, "[redacted]")
     return line

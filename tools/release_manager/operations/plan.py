@@ -24,8 +24,9 @@ from ..values import (
     diff_paths,
     find_undone,
     iter_leaves,
+    lookup_path,
+    replace_path,
     validate_values,
-    without_key,
 )
 from .baseline import Baseline, format_drift
 from .observe import Observation
@@ -65,6 +66,7 @@ class Plan:
     changes: tuple[Change, ...] = ()
     chart_before: str = ""
     notes: tuple[str, ...] = ()
+    is_overwriting: bool = False
 
 
 def plan_deployment(
@@ -99,9 +101,10 @@ def plan_deployment(
         return _plan_nothing(observation, chart, values)
     if not overwrite_drift:
         _refuse_drift(observation, baseline, chart, values)
-    elif baseline.drift:
-        notes = (f"overwrites what was set by hand: {format_drift(baseline.drift)}",)
-    changes = _list_changes(baseline.values, layers.merged())
+    else:
+        drift = baseline.drift | _find_foreign(observation)
+        notes = (f"overwrites what was set by hand: {format_drift(drift)}",) if drift else ()
+    changes = _list_changes(chart, baseline.values, layers.merged())
     return Plan(
         slug,
         Action.UPGRADE,
@@ -112,6 +115,7 @@ def plan_deployment(
         changes,
         baseline.chart,
         notes,
+        overwrite_drift,
     )
 
 
@@ -122,23 +126,23 @@ def plan_adjustment(
     layers: Layers,
     *,
     writer: str,
-    key: str,
+    path: str,
 ) -> Plan:
-    """Decide how to change one top-level value and nothing else: no chart, default or drift.
+    """Decide how to change one value and nothing else: no chart, no default, no drift.
 
-    layers: as they were, with the change of ``key``.
+    layers: as they were, with the change at the dotted ``path``.
     """
     slug = observation.slug
-    live = without_key(baseline.values, key)
-    live |= {name: value for name, value in layers.merged().items() if name == key}
+    live = replace_path(baseline.values, path, lookup_path(layers.merged(), path))
     values = {**live, RECORD_KEY: layers.to_values()[RECORD_KEY]}
     validate_values(chart, values, tenant=slug)
-    undone = {} if key == "replicas" else _find_undone_scaling(observation, chart, values)
+    undone = {} if path == "replicas" else _find_undone_scaling(observation, chart, values)
+    undone |= _find_foreign(observation)
     if undone:
         raise _build_drift_error(
-            slug, undone, remedy="Scale it with 'release-manager scale-tenant'"
+            slug, undone, remedy=f"Undo it with 'upgrade-tenant {slug} --overwrite-drift' first"
         )
-    has_changes = bool(_list_changes(baseline.values, live))
+    has_changes = bool(diff_paths(baseline.values, live))
     if not has_changes and _is_settled(observation) and not _is_scaled_by_hand(observation):
         return _plan_nothing(observation, chart, values)
     labels = RevisionLabels(
@@ -156,7 +160,7 @@ def plan_adjustment(
         chart,
         values,
         labels,
-        _list_changes(baseline.values, live),
+        _list_changes(chart, baseline.values, live),
         baseline.chart,
     )
 
@@ -191,6 +195,8 @@ def _is_up_to_date(observation: Observation, baseline: Baseline, labels: Revisio
         and latest.labels is not None
         and latest.labels.config_digest == labels.config_digest
         and not baseline.drift
+        and not _is_scaled_by_hand(observation)
+        and not _find_foreign(observation)
         and baseline.has_true_labels
     )
 
@@ -199,18 +205,24 @@ def _refuse_drift(
     observation: Observation, baseline: Baseline, chart: Chart, values: dict[str, Any]
 ) -> None:
     undone = find_undone(baseline.drift, live=baseline.values, planned=values)
-    undone |= _find_undone_scaling(observation, chart, values)
+    undone |= _find_undone_scaling(observation, chart, values) | _find_foreign(observation)
     if undone:
         raise _build_drift_error(
             observation.slug,
             undone,
-            remedy="Keep it by giving it with --set, or undo it with --overwrite-drift",
+            remedy="Keep a value by giving it with --set, or undo it with --overwrite-drift",
         )
 
 
 def _is_scaled_by_hand(observation: Observation) -> bool:
     workload = observation.workload
     return workload is not None and workload.spec_replicas != workload.wanted_replicas
+
+
+def _find_foreign(observation: Observation) -> dict[str, Any]:
+    workload = observation.workload
+    fields = workload.foreign_fields if workload is not None else ()
+    return {f"Deployment {field}": "changed" for field in fields}
 
 
 def _find_undone_scaling(
@@ -233,13 +245,18 @@ def _list_values(layers: Layers) -> tuple[Change, ...]:
     return tuple(Change(path, None, value) for path, value in iter_leaves(layers.merged()))
 
 
-def _list_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Change, ...]:
-    before, after = dict(iter_leaves(old)), dict(iter_leaves(new))
-    return tuple(
-        Change(path, before.get(path), after.get(path))
-        for path in sorted({*before, *after})
-        if before.get(path) != after.get(path)
-    ) or tuple(Change(path, None, None) for path in diff_paths(old, new))
+def _list_changes(
+    chart: Chart, old: Mapping[str, Any], new: Mapping[str, Any]
+) -> tuple[Change, ...]:
+    """Return what differs; where one side says nothing, the chart's default stands for it."""
+    leaves = {path for values in (old, new) for path, _ in iter_leaves(values)}
+    # An empty map is a leaf on one side and the parent of leaves on the other.
+    paths = {path for path in leaves if not any(leaf.startswith(f"{path}.") for leaf in leaves)}
+    before, after = (coalesce_values(chart.default_values, values) for values in (old, new))
+    changes = (
+        Change(path, lookup_path(before, path), lookup_path(after, path)) for path in sorted(paths)
+    )
+    return tuple(change for change in changes if change.old != change.new)
 
 
 def verify_templates(ports: Ports, plan: Plan) -> None:

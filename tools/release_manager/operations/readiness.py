@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from ..diagnosis import Diagnosis
 from ..errors import ChangedMeanwhileError, ClusterUnreachableError, RolloutFailedError
@@ -12,8 +13,6 @@ from ..tenant import Pod, Workload
 from .observe import diagnose_tenant
 
 POLL_SECONDS = 0.4
-# A hopeless sign must last this long before it ends the wait: the kubelet may be retrying.
-HOPELESS_SECONDS = 8.0
 # How long the API server may be silent before a wait gives up.
 SILENCE_SECONDS = 60.0
 
@@ -44,6 +43,7 @@ def wait_until_ready(ports: Ports, slug: str, *, revision: int, run: RunOptions)
     when somebody else writes another revision meanwhile.
     """
     deadline = run.clock.monotonic() + run.timeout_seconds
+    began_at = ports.cluster.now()
     hopeless, silent = _Lasting(), _Lasting()
     told = ""
     while True:
@@ -58,11 +58,12 @@ def wait_until_ready(ports: Ports, slug: str, *, revision: int, run: RunOptions)
             continue
         silent.seconds(now, holds=False)
         if workload is not None and workload.is_ready:
+            _require_own_revision(ports, slug, revision)
             return Readiness(is_ready=True, workload=workload)
         is_hopeless = cause is not None and cause.is_hopeless
-        has_failed = hopeless.seconds(now, holds=is_hopeless) >= HOPELESS_SECONDS or (
-            workload is not None and workload.has_missed_deadline
-        )
+        patience = cause.patience_seconds if cause is not None else 0.0
+        is_lost = hopeless.seconds(now, holds=is_hopeless) >= patience and is_hopeless
+        has_failed = is_lost or _has_missed_deadline(workload, began_at)
         if has_failed or now >= deadline:
             _require_own_revision(ports, slug, revision)
             return Readiness(is_ready=False, workload=workload, diagnosis=cause)
@@ -70,6 +71,17 @@ def wait_until_ready(ports: Ports, slug: str, *, revision: int, run: RunOptions)
             run.progress(text)
             told = text
         run.clock.sleep(POLL_SECONDS)
+
+
+def _has_missed_deadline(workload: Workload | None, began_at: datetime) -> bool:
+    # The condition outlives its rollout: an old one says nothing about this one.
+    return (
+        workload is not None
+        and workload.has_missed_deadline
+        and workload.spec_replicas > 0
+        and workload.progress_at is not None
+        and workload.progress_at > began_at
+    )
 
 
 class _Lasting:

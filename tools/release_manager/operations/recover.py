@@ -5,20 +5,22 @@ Never uninstalls what was not being uninstalled, and never deletes a volume.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-from ..errors import ReleaseBusyError
+from ..errors import OperationFailedError, ReleaseBusyError
 from ..ports import Deployment, Ports, RunOptions
-from ..state import HAND_RUN_TIMEOUT, TenantState
-from ..tenant import ReleaseStatus, RevisionLabels
+from ..state import HAND_RUN_TIMEOUT, TenantState, Verdict, determine_state, find_writer
+from ..tenant import ReleaseStatus, Revision, RevisionLabels
 from ..values import read_layers
 from .baseline import has_true_labels
-from .deploy import Result, restore_revision
-from .observe import Observation, observe_tenant, require_release
+from .deploy import Result, remember_failure, restore_revision
+from .observe import Observation, diagnose_tenant, observe_tenant, require_release
 from .plan import DRIFTED
 from .readiness import require_ready
+from .work import working_on
 
 
 class Repair(StrEnum):
@@ -40,13 +42,19 @@ class RecoverPlan:
     target: int | None = None
 
 
-def plan_recovery(observation: Observation, *, hand_run_timeout: timedelta) -> RecoverPlan:
-    """Decide the repair. Raises TenantNotFoundError, ReleaseBusyError."""
+def plan_recovery(
+    observation: Observation,
+    verdict: Verdict,
+    has_failed: Callable[[Revision], bool],
+) -> RecoverPlan:
+    """Decide the repair. Raises TenantNotFoundError, ReleaseBusyError, OperationFailedError.
+
+    verdict: the tenant's state, its pods considered. has_failed: see ``plan_rollback``.
+    """
     latest = require_release(observation)
     slug = observation.slug
-    verdict = observation.verdict(hand_run_timeout=hand_run_timeout)
     if verdict.state is TenantState.BUSY:
-        is_ours = latest.writer in observation.alive
+        is_ours = find_writer(latest, observation.claim) in observation.alive
         raise ReleaseBusyError(
             f"it is busy: {verdict.reason}",
             remedy="Wait for it"
@@ -56,12 +64,54 @@ def plan_recovery(observation: Observation, *, hand_run_timeout: timedelta) -> R
         )
     if latest.status is ReleaseStatus.UNINSTALLING:
         return RecoverPlan(slug, Repair.FINISH_UNINSTALL, verdict.reason)
-    if verdict.state is not TenantState.STUCK and latest.status is not ReleaseStatus.FAILED:
+    if verdict.state not in (TenantState.STUCK, TenantState.FAILED):
         return RecoverPlan(slug, Repair.NOTHING, f"it is {verdict.state}")
-    good = observation.deployed
+    good = _find_good(observation, latest, has_failed)
     if good is not None:
-        return RecoverPlan(slug, Repair.ROLL_BACK, verdict.reason, good.number)
+        return RecoverPlan(slug, Repair.ROLL_BACK, verdict.reason, good)
+    if latest.status is ReleaseStatus.DEPLOYED:
+        raise OperationFailedError(
+            f"it failed, and there is no good revision to return to: {verdict.reason}",
+            remedy=f"Correct the cause with 'release-manager upgrade-tenant {slug}'",
+            tenant=slug,
+        )
     return RecoverPlan(slug, Repair.FINISH_INSTALL, verdict.reason)
+
+
+def _find_good(
+    observation: Observation, latest: Revision, has_failed: Callable[[Revision], bool]
+) -> int | None:
+    older = [item for item in observation.revisions if item.number != latest.number]
+    deployed = [item for item in older if item.status is ReleaseStatus.DEPLOYED]
+    superseded = [item for item in older if item.status is ReleaseStatus.SUPERSEDED]
+    for revision in [*reversed(deployed), *reversed(superseded)]:
+        if not has_failed(revision):
+            return revision.number
+    return None
+
+
+def plan_tenant_recovery(
+    ports: Ports, slug: str, *, hand_run_timeout: timedelta = HAND_RUN_TIMEOUT
+) -> RecoverPlan:
+    """Look at the cluster and decide; changes nothing."""
+    ports.cluster.require_namespace()
+    observation = observe_tenant(ports, slug)
+    return _plan(ports, observation, hand_run_timeout)
+
+
+def _plan(ports: Ports, observation: Observation, hand_run_timeout: timedelta) -> RecoverPlan:
+    verdict = determine_state(
+        require_release(observation),
+        observation.workload,
+        alive=observation.alive,
+        now=observation.now,
+        claim=observation.claim,
+        diagnosis=diagnose_tenant(ports, observation.workload, observation.slug),
+        hand_run_timeout=hand_run_timeout,
+    )
+    return plan_recovery(
+        observation, verdict, lambda revision: ports.releases.read_body(revision).has_failed
+    )
 
 
 def recover_tenant(
@@ -72,10 +122,9 @@ def recover_tenant(
     hand_run_timeout: timedelta = HAND_RUN_TIMEOUT,
 ) -> Result:
     """Bring a stuck or failed release back to its last good revision, or finish its install."""
-    ports.cluster.require_namespace()
-    with ports.liveness.hold() as writer:
-        observation = observe_tenant(ports, slug)
-        plan = plan_recovery(observation, hand_run_timeout=hand_run_timeout)
+    with working_on(ports, slug) as work:
+        observation = work.observe(ports)
+        plan = _plan(ports, observation, hand_run_timeout)
         latest = require_release(observation)
         if plan.repair is Repair.NOTHING:
             return Result(slug, "nothing", latest.number, plan.reason)
@@ -83,12 +132,13 @@ def recover_tenant(
         if plan.repair is Repair.FINISH_UNINSTALL:
             ports.releases.uninstall(slug, timeout_seconds=run.timeout_seconds)
             return Result(slug, "recover", latest.number, str(plan.repair))
-        if latest.status is not ReleaseStatus.FAILED:
+        if latest.status.is_in_progress:
             ports.releases.mark_failed(latest, reason="the process that was changing it is gone")
         if plan.target is not None:
             restore_revision(ports, slug, plan.target, run)
+            remember_failure(ports, slug, latest.number, plan.reason)
         else:
-            ports.releases.deploy(_rebuild_install(ports, observation, writer, run))
+            ports.releases.deploy(_rebuild_install(ports, observation, work.writer, run))
         if run.is_waiting:
             require_ready(ports, slug, observation.next_number, run, "it was repaired")
         return Result(slug, "recover", observation.next_number, str(plan.repair))

@@ -9,8 +9,9 @@ from ..errors import RevisionNotFoundError
 from ..ports import Ports, RunOptions
 from ..tenant import ReleaseStatus, Revision
 from .deploy import Result, restore_revision
-from .observe import Observation, observe_tenant, refuse_busy, repair_stuck, require_release
+from .observe import Observation, refuse_busy, require_release
 from .readiness import require_ready
+from .work import look_and_plan, look_at, working_on
 
 _USABLE = (ReleaseStatus.SUPERSEDED, ReleaseStatus.DEPLOYED)
 
@@ -58,13 +59,9 @@ def _is_usable(revision: Revision, latest: Revision) -> bool:
     return revision.status in _USABLE and revision.number != latest.number
 
 
-def look_and_plan(
-    ports: Ports, slug: str, to_revision: int | None
-) -> tuple[Observation, RollbackPlan]:
+def plan_tenant_rollback(ports: Ports, slug: str, to_revision: int | None) -> RollbackPlan:
     """Look at the cluster and decide; changes nothing."""
-    ports.cluster.require_namespace()
-    observation = observe_tenant(ports, slug)
-    return observation, _plan(ports, observation, to_revision)
+    return _plan(ports, look_at(ports, slug), to_revision)
 
 
 def _plan(ports: Ports, observation: Observation, to_revision: int | None) -> RollbackPlan:
@@ -80,11 +77,8 @@ def rollback_tenant(
     run: RunOptions,
 ) -> Result:
     """Restore an older revision, its overrides included, and wait until it is ready."""
-    observation, plan = look_and_plan(ports, slug, to_revision)
-    with ports.liveness.hold():
-        repaired = repair_stuck(ports, observation, run)
-        if repaired is not observation:
-            plan = _plan(ports, repaired, to_revision)
+    with working_on(ports, slug) as work:
+        _, plan = look_and_plan(ports, work, run, lambda seen: _plan(ports, seen, to_revision))
         run.progress(f"helm rollback to revision {plan.target}")
         restore_revision(ports, slug, plan.target, run)
         detail = f"revision {plan.target} restored as revision {plan.revision}"

@@ -9,10 +9,9 @@ from typing import Any
 
 from ..ports import Ports
 from ..settings import Settings
-from ..state import determine_state
 from ..tenant import Event, Pod, ReleaseStatus
 from .baseline import read_baseline
-from .listing import TenantSummary, summarise_tenant
+from .listing import TenantSummary, explain_state, summarise_tenant
 from .observe import diagnose_tenant, observe_tenant, require_release
 
 MAX_EVENTS = 10
@@ -37,11 +36,12 @@ def show_tenant(ports: Ports, settings: Settings, slug: str) -> TenantDetail:
     observation = observe_tenant(ports, slug)
     latest = require_release(observation)
     pods = ports.cluster.list_pods(slug).get(slug, ())
-    verdict = determine_state(
+    verdict = explain_state(
+        ports,
         latest,
         observation.workload,
-        alive=observation.alive,
-        now=observation.now,
+        observation.alive,
+        observation.now,
         diagnosis=diagnose_tenant(ports, observation.workload, slug, pods),
     )
     baseline = read_baseline(ports, observation)

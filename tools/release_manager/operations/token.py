@@ -5,28 +5,32 @@ from __future__ import annotations
 import secrets
 from dataclasses import replace
 
-from ..errors import InvalidInputError, TenantNotFoundError
+from ..errors import (
+    ChangedMeanwhileError,
+    ForbiddenError,
+    InvalidInputError,
+    ReleaseBusyError,
+    TenantNotFoundError,
+)
 from ..ports import Ports, RunOptions, TokenSecret
 from ..settings import Settings
 from ..tenant import Target
 from ..values import Layers, coalesce_values, merge_values
-from .baseline import Baseline, choose_kept_chart, read_baseline
+from .baseline import Baseline, choose_kept_chart, require_baseline
 from .deploy import Result, execute_plan
 from .install import TOKEN_BYTES
-from .observe import (
-    Observation,
-    observe_tenant,
-    refuse_busy,
-    repair_stuck,
-    require_release,
-)
+from .observe import Observation
 from .plan import Plan, plan_adjustment
+from .work import look_and_plan, look_at, working_on
 
 
-def read_token(ports: Ports, slug: str) -> str:
-    """Return the tenant's token. Raises TenantNotFoundError."""
+def read_token(ports: Ports, slug: str) -> TokenSecret:
+    """Return the tenant's token, and the one before while a rotation is under way.
+
+    Raises TenantNotFoundError.
+    """
     ports.cluster.require_namespace()
-    return _require_token(ports, slug).token
+    return _require_token(ports, slug)
 
 
 def _require_token(ports: Ports, slug: str) -> TokenSecret:
@@ -41,34 +45,27 @@ def _require_token(ports: Ports, slug: str) -> TokenSecret:
     return secret
 
 
-def plan_rotation(
-    ports: Ports, settings: Settings, slug: str, *, writer: str
-) -> tuple[Observation, Plan]:
+def plan_rotation(ports: Ports, settings: Settings, slug: str, *, writer: str) -> Plan:
     """Look and decide; changes nothing. The plan restarts the pods with a new token."""
-    ports.cluster.require_namespace()
-    observation = observe_tenant(ports, slug)
-    refuse_busy(observation)
-    require_release(observation)
-    secret = _require_token(ports, slug)
+    return _plan(ports, settings, look_at(ports, slug), writer)
+
+
+def _plan(ports: Ports, settings: Settings, observation: Observation, writer: str) -> Plan:
+    baseline = require_baseline(ports, observation)
+    secret = _require_token(ports, observation.slug)
     number = secret.revision if secret.previous is not None else secret.revision + 1
-    return observation, _plan(ports, settings, observation, str(number), writer)
-
-
-def _plan(
-    ports: Ports, settings: Settings, observation: Observation, number: str, writer: str
-) -> Plan:
-    baseline = read_baseline(ports, observation)
-    assert baseline is not None, "a release has a revision"  # noqa: S101
     chart = choose_kept_chart(ports, settings.chart, observation, baseline)
-    live = coalesce_values(chart.default_values, baseline.values)
-    if (live.get("token") or {}).get("existingSecret"):
+    token = coalesce_values(chart.default_values, baseline.values).get("token") or {}
+    if token.get("existingSecret") or token.get("key", "token") != "token":
         raise InvalidInputError(
-            "field token.existingSecret: the token is in a Secret of your own",
+            "field token: the token is in a Secret, or under a key, of your own",
             remedy="Replace it there, then change token.revision to restart the tenant",
             tenant=observation.slug,
         )
-    layers = _set_token_revision(baseline, number)
-    return plan_adjustment(observation, baseline, chart, layers, writer=writer, key="token")
+    layers = _set_token_revision(baseline, str(number))
+    return plan_adjustment(
+        observation, baseline, chart, layers, writer=writer, path="token.revision"
+    )
 
 
 def _set_token_revision(baseline: Baseline, number: str) -> Layers:
@@ -88,19 +85,28 @@ def rotate_token(
     The old token stays beside the new one until the tenant is ready, so that a failure puts
     it back, and a rotation that was killed goes on with the same new token.
     """
-    ports.cluster.require_namespace()
-    with ports.liveness.hold() as writer:
-        # Planned before anything is written: bad input changes nothing.
-        observation, plan = plan_rotation(ports, settings, slug, writer=writer)
-        repaired = repair_stuck(ports, observation, run)
-        if repaired is not observation:
-            observation, plan = plan_rotation(ports, settings, slug, writer=writer)
-        _begin(ports, slug, run)
-        result = execute_plan(
-            ports, observation, plan, run, undo=lambda: _put_back(ports, slug, run)
+    with working_on(ports, slug) as work:
+        observation, plan = look_and_plan(
+            ports, work, run, lambda seen: _plan(ports, settings, seen, work.writer)
         )
+        _begin(ports, slug, run)
+        try:
+            result = execute_plan(
+                ports, observation, plan, run, undo=lambda: _put_back(ports, slug, run)
+            )
+        except (ReleaseBusyError, InvalidInputError, ForbiddenError, ChangedMeanwhileError):
+            # Where helm wrote nothing of ours, the pods still have the old token.
+            if not _has_written(ports, plan):
+                _put_back(ports, slug, run)
+            raise
         _forget_old(ports, slug)
         return replace(result, action="rotate", detail="the old token is gone")
+
+
+def _has_written(ports: Ports, plan: Plan) -> bool:
+    writer = plan.labels.writer if plan.labels is not None else None
+    revisions = ports.releases.list_revisions(plan.slug)
+    return any((item.number, item.writer) == (plan.revision, writer) for item in revisions)
 
 
 def _begin(ports: Ports, slug: str, run: RunOptions) -> None:

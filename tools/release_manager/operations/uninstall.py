@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..errors import ReleaseBusyError, TenantNotFoundError
+from ..errors import TenantNotFoundError
 from ..ports import Ports, RunOptions
 from ..state import TenantState
 from ..tenant import ReleaseStatus, Target
 from .deploy import Result
-from .observe import Observation, observe_tenant, refuse_busy, repair_stuck
+from .observe import Observation, refuse_busy, repair_stuck
+from .work import working_on
 
 
 @dataclass(frozen=True)
@@ -25,10 +26,11 @@ class UninstallPlan:
 def plan_uninstall(
     ports: Ports, observation: Observation, *, is_deleting_data: bool
 ) -> UninstallPlan:
-    """Decide what is removed. Raises TenantNotFoundError when nothing is there at all.
+    """Decide what is removed. Raises ReleaseBusyError, TenantNotFoundError for nothing at all.
 
     The data of a tenant that was uninstalled before can be deleted later.
     """
+    _refuse_busy(observation)
     target = Target(observation.slug)
     data = [
         name
@@ -69,12 +71,11 @@ def uninstall_tenant(
     is_deleting_data: bool,
 ) -> Result:
     """Uninstall the release, then delete the data if asked; can be run again at any point."""
-    ports.cluster.require_namespace()
-    with ports.liveness.hold():
-        observation = observe_tenant(ports, slug)
+    with working_on(ports, slug) as work:
+        observation = work.observe(ports)
         plan = plan_uninstall(ports, observation, is_deleting_data=is_deleting_data)
         if plan.has_release:
-            _require_removable(ports, observation, run)
+            repair_stuck(ports, observation, run)
             run.progress("helm uninstall")
             ports.releases.uninstall(slug, timeout_seconds=run.timeout_seconds)
         if is_deleting_data:
@@ -83,20 +84,12 @@ def uninstall_tenant(
         return Result(slug, "uninstall", 0, _describe(plan))
 
 
-def _require_removable(ports: Ports, observation: Observation, run: RunOptions) -> None:
+def _refuse_busy(observation: Observation) -> None:
     latest = observation.latest
-    if latest is None or latest.status is not ReleaseStatus.UNINSTALLING:
+    is_uninstalling = latest is not None and latest.status is ReleaseStatus.UNINSTALLING
+    # An uninstall that was cut off is finished by doing it again.
+    if not is_uninstalling or observation.verdict().state is TenantState.BUSY:
         refuse_busy(observation)
-        repair_stuck(ports, observation, run)
-        return
-    # An uninstall that died half-way is finished by doing it again.
-    if observation.verdict().state is TenantState.BUSY:
-        raise ReleaseBusyError(
-            "it is being uninstalled already",
-            remedy="Wait for it, or finish it with 'release-manager recover-tenant "
-            f"{observation.slug} --older-than 0s'",
-            tenant=observation.slug,
-        )
 
 
 def _describe(plan: UninstallPlan) -> str:

@@ -7,17 +7,13 @@ from dataclasses import dataclass, field, replace
 from ..errors import InvalidValuesError
 from ..ports import Ports, RunOptions
 from ..settings import Settings
-from ..values import Layers, Values, build_defaults, merge_values, remove_path
-from .baseline import read_baseline
+from ..values import Values, build_defaults, merge_values, remove_path
+from .baseline import require_baseline
 from .deploy import Result, execute_plan
-from .observe import (
-    Observation,
-    observe_tenant,
-    refuse_busy,
-    repair_stuck,
-    require_release,
-)
+from .install import require_token
+from .observe import Observation
 from .plan import Plan, plan_deployment, verify_templates
+from .work import look_and_plan, look_at, working_on
 
 
 @dataclass(frozen=True)
@@ -40,19 +36,16 @@ def plan_upgrade(
 
     Raises TenantNotFoundError, InvalidValuesError, DriftError.
     """
-    ports.cluster.require_namespace()
-    observation = observe_tenant(ports, slug)
-    refuse_busy(observation)
+    observation = look_at(ports, slug)
     return observation, _plan(ports, settings, observation, request, writer)
 
 
 def _plan(
     ports: Ports, settings: Settings, observation: Observation, request: UpgradeRequest, writer: str
 ) -> Plan:
-    require_release(observation)
-    baseline = read_baseline(ports, observation)
+    baseline = require_baseline(ports, observation)
     chart = ports.charts.load(settings.chart)
-    old = baseline.layers if baseline is not None else Layers(settings.profile, {}, {})
+    old = baseline.layers
     profile = request.profile or old.profile
     layers = replace(
         old,
@@ -68,6 +61,7 @@ def _plan(
         writer=writer,
         overwrite_drift=request.overwrite_drift,
     )
+    require_token(ports, plan)
     verify_templates(ports, plan)
     return plan
 
@@ -77,7 +71,7 @@ def _change_overrides(slug: str, overrides: Values, request: UpgradeRequest) -> 
     for path in request.unset:
         if not remove_path(kept, path):
             raise InvalidValuesError(
-                f"field --unset: {path} is no override of this tenant",
+                f"field --unset: {path} is none of this tenant's own values",
                 remedy=f"See 'release-manager show-tenant {slug}'",
                 tenant=slug,
             )
@@ -95,13 +89,10 @@ def upgrade_tenant(
 
     Raises what plan_upgrade raises, and RolloutFailedError.
     """
-    ports.cluster.require_namespace()
-    with ports.liveness.hold() as writer:
-        # Planned before anything is repaired: bad input changes nothing.
-        observation, plan = plan_upgrade(ports, settings, slug, request, writer=writer)
-        repaired = repair_stuck(ports, observation, run)
-        if repaired is not observation:
-            observation, plan = repaired, _plan(ports, settings, repaired, request, writer)
+    with working_on(ports, slug) as work:
+        observation, plan = look_and_plan(
+            ports, work, run, lambda seen: _plan(ports, settings, seen, request, work.writer)
+        )
         return execute_plan(
             ports,
             observation,

@@ -27,8 +27,10 @@ from .trees import (
     diff_paths,
     format_value,
     iter_leaves,
+    lookup_path,
     merge_values,
     remove_path,
+    replace_path,
     without_key,
 )
 
@@ -46,11 +48,13 @@ __all__ = [
     "format_value",
     "iter_leaves",
     "load_values_file",
+    "lookup_path",
     "merge_values",
     "parse_assignments",
     "read_layers",
     "reject_record_key",
     "remove_path",
+    "replace_path",
     "validate_values",
     "without_key",
 ]

@@ -90,15 +90,28 @@ def format_value(value: Any, max_length: int = MAX_SHOWN_LENGTH) -> str:
 def iter_leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Yield dotted paths and values, lists whole."""
     for key, value in values.items():
+        path = prefix + key.replace(".", "\\.")
         if isinstance(value, dict) and value:
-            yield from iter_leaves(value, f"{prefix}{key}.")
+            yield from iter_leaves(value, f"{path}.")
         else:
-            yield prefix + key, value
+            yield path, value
 
 
 def without_key(values: Mapping[str, Any], key: str) -> Values:
     """Return the values without one top-level key."""
     return {name: value for name, value in values.items() if name != key}
+
+
+def replace_path(values: Mapping[str, Any], path: str, value: Any) -> Values:
+    """Return the values with another one at a dotted path; None removes what is there."""
+    changed = merge_values(values)
+    if value is None:
+        remove_path(changed, path)
+        return changed
+    patch: Any = value
+    for part in reversed(_SEPARATOR.split(path)):
+        patch = {part.replace("\\.", "."): patch}
+    return merge_values(changed, patch)
 
 
 def remove_path(values: Values, path: str) -> bool:
