@@ -184,3 +184,14 @@ exec {operator.environment["PATH"].split(":")[0]}/helm "$@"
         _, said = upgrade.communicate(timeout=60)
     assert upgrade.returncode == 1, said
     assert "hand-run helm changed it at the same moment" in said
+
+
+def test_a_tenant_uninstalled_with_its_history_kept_is_gone_and_can_come_back(
+    operator: Operator,
+) -> None:
+    operator.run("install-tenant", "acme")
+    operator.helm("uninstall", "tenant-acme", "--keep-history")
+    assert operator.read("list-tenants") == []
+    operator.run("install-tenant", "acme")
+    row = operator.tenant("acme")
+    assert (row["state"], row["revision"]) == ("running", 2)
