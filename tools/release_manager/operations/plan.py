@@ -85,13 +85,8 @@ def plan_deployment(
     slug = observation.slug
     values = layers.to_values()
     validate_values(chart, values, tenant=slug)
-    labels = RevisionLabels(
-        config_digest=build_config_digest(chart, layers),
-        defaults_digest=build_defaults_digest(chart, layers.defaults),
-        chart_version=chart.version,
-        profile=layers.profile,
-        writer=writer,
-        written_for=observation.next_number,
+    labels = _build_labels(
+        observation, chart, layers, build_defaults_digest(chart, layers.defaults), writer
     )
     if baseline is None:
         number = observation.next_number
@@ -145,13 +140,8 @@ def plan_adjustment(
     has_changes = bool(diff_paths(baseline.values, live))
     if not has_changes and _is_settled(observation) and not _is_scaled_by_hand(observation):
         return _plan_nothing(observation, chart, values)
-    labels = RevisionLabels(
-        config_digest=build_config_digest(chart, layers),
-        defaults_digest=_carry_defaults_digest(observation, baseline),
-        chart_version=chart.version,
-        profile=layers.profile,
-        writer=writer,
-        written_for=observation.next_number,
+    labels = _build_labels(
+        observation, chart, layers, _carry_defaults_digest(observation, baseline), writer
     )
     return Plan(
         slug,
@@ -162,6 +152,19 @@ def plan_adjustment(
         labels,
         _list_changes(chart, baseline.values, live),
         baseline.chart,
+    )
+
+
+def _build_labels(
+    observation: Observation, chart: Chart, layers: Layers, defaults_digest: str, writer: str
+) -> RevisionLabels:
+    return RevisionLabels(
+        config_digest=build_config_digest(chart, layers),
+        defaults_digest=defaults_digest,
+        chart_version=chart.version,
+        profile=layers.profile,
+        writer=writer,
+        written_for=observation.next_number,
     )
 
 
