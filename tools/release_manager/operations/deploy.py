@@ -12,7 +12,7 @@ from ..errors import (
 )
 from ..ports import Deployment, Ports, RunOptions
 from ..tenant import ReleaseStatus
-from .observe import Observation
+from .observe import Observation, read_latest_number
 from .plan import Plan
 from .readiness import wait_until_ready
 
@@ -86,18 +86,13 @@ def _deploy(
 
 
 def _require_unchanged(ports: Ports, slug: str, number: int) -> None:
-    latest = _read_latest_number(ports, slug)
+    latest = read_latest_number(ports, slug)
     if latest != number:
         raise ChangedMeanwhileError(
             f"hand-run helm changed it at the same moment: revision {latest} was not expected",
             remedy=f"Look with 'release-manager history {slug}', then run the command again",
             tenant=slug,
         )
-
-
-def _read_latest_number(ports: Ports, slug: str) -> int:
-    revisions = ports.releases.list_revisions(slug)
-    return revisions[-1].number if revisions else 0
 
 
 def _fail_rollout(

@@ -73,7 +73,7 @@ def list_tenants(ports: Ports, settings: Settings) -> list[TenantSummary]:
         }
     freshness = Freshness(ports, settings)
     return [
-        _summarise(item, workloads.get(item.slug), verdicts[item.slug], freshness)
+        summarise_tenant(item, workloads.get(item.slug), verdicts[item.slug], freshness)
         for item in revisions
         if freshness.is_ours(item, workloads.get(item.slug))
     ]
@@ -164,17 +164,16 @@ def describe_drift(body: RevisionBody) -> str:
     return f"set by hand: {format_drift(drift)}" if drift else ""
 
 
-def _summarise(
+def summarise_tenant(
     revision: Revision, workload: Workload | None, verdict: Verdict, freshness: Freshness
 ) -> TenantSummary:
+    """Return the row of one tenant."""
     is_up_to_date, drift = freshness.compare(revision)
     if workload is not None and workload.foreign_fields:
         changed = f"changed by hand: Deployment {', '.join(workload.foreign_fields)}"
         drift = f"{drift}; {changed}" if drift else changed
-    if workload is not None and workload.spec_replicas != workload.wanted_replicas:
-        is_up_to_date = is_up_to_date and False
-    if drift:
-        is_up_to_date = is_up_to_date and False
+    is_scaled = workload is not None and workload.spec_replicas != workload.wanted_replicas
+    is_as_written = revision.status is ReleaseStatus.DEPLOYED and not drift and not is_scaled
     chart_version = revision.labels.chart_version if revision.labels else ""
     chart = workload.chart if workload else f"aware-tenant-{chart_version}".rstrip("-")
     return TenantSummary(
@@ -187,17 +186,6 @@ def _summarise(
         replicas=workload.wanted_replicas if workload else 0,
         ready_replicas=workload.ready_replicas if workload else 0,
         host=workload.host if workload else "",
-        is_up_to_date=is_up_to_date and revision.status is ReleaseStatus.DEPLOYED,
+        is_up_to_date=is_up_to_date and is_as_written,
         updated_at=revision.created_at,
     )
-
-
-def summarise_tenant(
-    ports: Ports,
-    settings: Settings,
-    revision: Revision,
-    workload: Workload | None,
-    verdict: Verdict,
-) -> TenantSummary:
-    """Return the row of one tenant that was looked at closely."""
-    return _summarise(revision, workload, verdict, Freshness(ports, settings))

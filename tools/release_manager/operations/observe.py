@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from ..diagnosis import Diagnosis, diagnose
 from ..errors import ReleaseBusyError, TenantNotFoundError
 from ..ports import Ports, RunOptions
-from ..state import HAND_RUN_TIMEOUT, TenantState, Verdict, determine_state, find_writer
+from ..state import TenantState, Verdict, determine_state, find_writer
 from ..tenant import Claim, Holder, Pod, ReleaseStatus, Revision, Workload
 
 LOG_LINES = 3
@@ -50,7 +50,7 @@ class Observation:
         """The number that Helm gives to the next revision."""
         return self.revisions[-1].number + 1 if self.revisions else 1
 
-    def verdict(self, *, hand_run_timeout: timedelta = HAND_RUN_TIMEOUT) -> Verdict:
+    def verdict(self) -> Verdict:
         """Return the tenant's state without looking at its pods."""
         latest = require_release(self)
         return determine_state(
@@ -59,7 +59,6 @@ class Observation:
             alive=self.alive,
             now=self.now,
             claim=self.claim,
-            hand_run_timeout=hand_run_timeout,
         )
 
 
@@ -81,6 +80,12 @@ def observe_tenant(
         now=ports.cluster.now(),
         claim=read_claim(slug) if is_in_progress else None,
     )
+
+
+def read_latest_number(ports: Ports, slug: str) -> int:
+    """Return the number of the latest revision; 0 where there is no release."""
+    revisions = ports.releases.list_revisions(slug)
+    return revisions[-1].number if revisions else 0
 
 
 def require_release(observation: Observation) -> Revision:

@@ -10,7 +10,7 @@ from ..diagnosis import Diagnosis
 from ..errors import ChangedMeanwhileError, ClusterUnreachableError, RolloutFailedError
 from ..ports import Ports, RunOptions
 from ..tenant import Pod, Workload
-from .observe import diagnose_tenant
+from .observe import diagnose_tenant, read_latest_number
 
 POLL_SECONDS = 0.4
 # How long the API server may be silent before a wait gives up.
@@ -118,8 +118,7 @@ def require_ready(ports: Ports, slug: str, revision: int, run: RunOptions, done:
 
 
 def _require_own_revision(ports: Ports, slug: str, revision: int) -> None:
-    revisions = ports.releases.list_revisions(slug)
-    latest = revisions[-1].number if revisions else 0
+    latest = read_latest_number(ports, slug)
     if latest != revision:
         raise ChangedMeanwhileError(
             f"revision {revision} was replaced by revision {latest} while waiting for it",

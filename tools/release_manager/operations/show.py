@@ -11,7 +11,7 @@ from ..ports import Ports
 from ..settings import Settings
 from ..tenant import Event, Pod, ReleaseStatus
 from .baseline import read_baseline
-from .listing import TenantSummary, explain_state, summarise_tenant
+from .listing import Freshness, TenantSummary, explain_state, summarise_tenant
 from .observe import diagnose_tenant, observe_tenant, require_release
 
 MAX_EVENTS = 10
@@ -47,7 +47,7 @@ def show_tenant(ports: Ports, settings: Settings, slug: str) -> TenantDetail:
     baseline = read_baseline(ports, observation)
     workload = observation.workload
     return TenantDetail(
-        summary=summarise_tenant(ports, settings, latest, workload, verdict),
+        summary=summarise_tenant(latest, workload, verdict, Freshness(ports, settings)),
         profile=baseline.layers.profile if baseline else "",
         overrides=baseline.layers.overrides if baseline else {},
         drift=baseline.drift if baseline else {},
