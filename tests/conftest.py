@@ -1,17 +1,25 @@
-"""What all tiers share: the tools and the cluster, built and started when a test asks."""
+"""What all tiers share: the tools, the cluster, and in it a namespace and an operator per test."""
 
 from __future__ import annotations
 
+import itertools
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from local_cluster import simulated
+from local_cluster import clusters
 from local_cluster.build import link_tools
+from local_cluster.clusters import Cluster
 from local_cluster.folders import TOOLS
-from local_cluster.simulated import Cluster
+from release_manager.ports import Ports
+from release_manager.settings import Settings
+from release_manager.wiring import build_ports, complete_settings
+from tests.terminal import Operator
+
+_numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +33,79 @@ def tools_path() -> Path:
 @pytest.fixture(scope="session")
 def cluster(tools_path: Path) -> Iterator[Cluster]:
     """A control plane of this test run alone; it ends with the run, however the run ends."""
-    started = simulated.start(f"tests-{os.getpid()}", owner_pid=os.getpid())
+    started = clusters.start(f"tests-{os.getpid()}", containers="simulated", owner_pid=os.getpid())
     yield started
     started.stop()
+
+
+@pytest.fixture
+def namespace(cluster: Cluster) -> Iterator[str]:
+    """A namespace that enforces the restricted Pod Security level, like production."""
+    name = f"test-{next(_numbers)}"
+    kubectl = [str(cluster.bin / "kubectl"), "--kubeconfig", str(cluster.kubeconfig)]
+    subprocess.run([*kubectl, "create", "namespace", name], check=True, capture_output=True)
+    label = ["label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted"]
+    subprocess.run([*kubectl, *label], check=True, capture_output=True)
+    yield name
+    delete = ["delete", "namespace", name, "--wait=false"]
+    subprocess.run([*kubectl, *delete], check=True, capture_output=True)
+
+
+@pytest.fixture
+def environment(cluster: Cluster, namespace: str, tmp_path: Path) -> dict[str, str]:
+    """What an operator's shell has: the demo's two lines, and nothing of this machine."""
+    return {
+        "PATH": f"{cluster.bin}:/usr/local/bin:/usr/bin:/bin",
+        "HOME": str(tmp_path),
+        "KUBECONFIG": str(cluster.kubeconfig),
+        "RELEASE_MANAGER_NAMESPACE": namespace,
+        "LANG": "C.UTF-8",
+    }
+
+
+@pytest.fixture
+def operator(namespace: str, environment: dict[str, str]) -> Operator:
+    """Somebody at a terminal."""
+    return Operator(namespace, environment)
+
+
+@pytest.fixture
+def settings(cluster: Cluster, namespace: str) -> Settings:
+    """Settings for operations that a test calls without a process of their own."""
+    return complete_settings(
+        Settings(
+            namespace=namespace,
+            kubeconfig=str(cluster.kubeconfig),
+            helm=str(cluster.bin / "helm"),
+        )
+    )
+
+
+@pytest.fixture
+def ports(settings: Settings) -> Ports:
+    """Real clients in the test's own namespace."""
+    return build_ports(settings)
+
+
+@pytest.fixture
+def slug() -> str:
+    """A tenant that does not exist yet."""
+    return "acme"
+
+
+@pytest.fixture(scope="session")
+def chart() -> Path:
+    """The chart of all tenants."""
+    return Path(__file__).parents[1] / "charts" / "aware-tenant"
+
+
+@pytest.fixture
+def changed_chart(chart: Path, tmp_path: Path) -> Path:
+    """The same chart as version 0.2.0, with one more label on the pods."""
+    folder = tmp_path / "aware-tenant"
+    subprocess.run(["cp", "-r", str(chart), str(folder)], check=True)
+    metadata = folder / "Chart.yaml"
+    text = metadata.read_text()
+    assert "\nversion: 0.1.0\n" in text
+    metadata.write_text(text.replace("\nversion: 0.1.0\n", "\nversion: 0.2.0\n"))
+    return folder

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from local_cluster.simulated import Cluster
+from local_cluster.clusters import Cluster
 from tests.charts.chart import CHART, Manifest, Render, RunTool
 
 NAMESPACE = "restricted"

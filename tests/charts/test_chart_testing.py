@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from local_cluster.simulated import Cluster
+from local_cluster.clusters import Cluster
 from tests.charts.chart import CHART, SCENARIOS, RunTool, scenario_name
 
 CLONE = CHART.parents[1]

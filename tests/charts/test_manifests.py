@@ -12,7 +12,7 @@ import yaml
 
 from local_cluster.build import group_folder
 from local_cluster.catalogue import CRDS
-from local_cluster.simulated import Cluster
+from local_cluster.clusters import Cluster
 from tests.charts.chart import Manifest, Render, RunTool
 from tests.charts.json_schemas import write_schemas
 

@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 
-from local_cluster.simulated import Cluster
+from local_cluster.clusters import Cluster
 from tests.charts.chart import CHART, RunTool
 
 

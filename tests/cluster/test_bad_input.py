@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.conftest import Operator, write_dead_kubeconfig
+from tests.terminal import Operator, write_dead_kubeconfig
 
 SLUGS = {
     "": "is empty",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from release_manager.clients.leases import LeaseLiveness
 from release_manager.ports import Ports
-from tests.cluster.conftest import Operator, wait_for
+from tests.terminal import Operator, wait_for
 
 SLOW = ("--set", "podLabels.local-cluster/behaviour=slow-start")
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from local_cluster.simulated import Cluster
-from tests.cluster.conftest import Operator
+from local_cluster.clusters import Cluster
+from tests.terminal import Operator
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 CONFIG = "application/vnd.cncf.helm.config.v1+json"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.cluster.conftest import Operator, wait_for
+from tests.terminal import Operator, wait_for
 
 BEHAVIOUR = "podLabels.local-cluster/behaviour"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.cluster.conftest import Operator, wait_for
+from tests.terminal import Operator, wait_for
 
 
 def test_values_set_by_hand_are_shown(operator: Operator, chart: Path) -> None:

@@ -29,8 +29,8 @@ from release_manager.errors import (
     TenantNotFoundError,
 )
 from release_manager.settings import Settings
-from tests.cluster.conftest import Operator, write_dead_kubeconfig
 from tests.cluster.test_busy import make_pending
+from tests.terminal import Operator, write_dead_kubeconfig
 
 HOOK = """
 apiVersion: batch/v1

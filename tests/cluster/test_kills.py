@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.conftest import Operator, wait_for
+from tests.terminal import Operator, wait_for
 
 # Moments of a command, as parts of the time that it takes when nobody kills it.
 MOMENTS = [0.15, 0.3, 0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.8, 0.95]

@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
-from local_cluster import simulated
+from local_cluster import clusters
+from local_cluster.clusters import Cluster
 from local_cluster.folders import PACKAGE
 from local_cluster.processes import read_command_line, read_pid
-from local_cluster.simulated import Cluster
 
 LOOPBACK = {"0100007F", "00000000000000000000000001000000"}
 LISTENING = "0A"
@@ -76,7 +76,7 @@ def start(tools_path: Path) -> Iterator[Callable[[], Cluster]]:
 
     def start_another() -> Cluster:
         name = f"own-{os.getpid()}-{next(_numbers)}"
-        started.append(simulated.start(name, owner_pid=os.getpid()))
+        started.append(clusters.start(name, containers="simulated", owner_pid=os.getpid()))
         return started[-1]
 
     yield start_another
@@ -115,7 +115,7 @@ def test_every_process_listens_on_loopback_only(cluster: Cluster) -> None:
 
 def test_starting_a_healthy_cluster_changes_nothing(cluster: Cluster) -> None:
     before = read_pids(cluster)
-    assert simulated.start(cluster.name, owner_pid=os.getpid()) == cluster
+    assert clusters.start(cluster.name, containers="simulated", owner_pid=os.getpid()) == cluster
     assert read_pids(cluster) == before
 
 
@@ -128,8 +128,8 @@ def test_cluster_is_mended_with_its_data_after_kill_9(
     for name, pid in read_pids(cluster).items():
         if killed in (name, "all"):
             os.kill(pid, signal.SIGKILL)
-    wait_for(lambda: not simulated.is_healthy(cluster), "the cluster to be broken")
-    simulated.start(cluster.name, owner_pid=os.getpid())
+    wait_for(lambda: not clusters.is_healthy(cluster), "the cluster to be broken")
+    clusters.start(cluster.name, containers="simulated", owner_pid=os.getpid())
     assert "kept" in kubectl(cluster, "get", "configmap")
     kubectl(cluster, "run", "after", "--image=any")
     wait_for(lambda: is_ready(cluster, "after"), "a pod of the mended cluster to be ready")
@@ -139,17 +139,17 @@ def test_cluster_whose_start_was_killed_is_started_by_the_next_one(tools_path: P
     name = f"killed-{os.getpid()}"
     command = [sys.executable, "-m", "local_cluster", "up", name, f"--owner={os.getpid()}"]
     environment = os.environ | {"PYTHONPATH": str(PACKAGE.parent)}
-    pids = simulated.folders.CLUSTERS / name / "pids"
+    pids = clusters.folders.CLUSTERS / name / "pids"
     with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as starting:
         wait_for((pids / "kube-apiserver").exists, "the API server to be started")
         starting.kill()
     try:
-        assert simulated.find(name) is None
-        cluster = simulated.start(name, owner_pid=os.getpid())
-        assert simulated.is_healthy(cluster)
+        assert clusters.find(name) is None
+        cluster = clusters.start(name, containers="simulated", owner_pid=os.getpid())
+        assert clusters.is_healthy(cluster)
         assert len(read_pids(cluster)) == 5
     finally:
-        simulated.stop(name)
+        clusters.stop(name)
 
 
 def test_cluster_with_unreadable_data_starts_empty(start: Callable[[], Cluster]) -> None:
@@ -158,20 +158,20 @@ def test_cluster_with_unreadable_data_starts_empty(start: Callable[[], Cluster])
         os.kill(pid, signal.SIGKILL)
     for database in cluster.folder.glob("etcd/member/snap/db"):
         database.write_bytes(b"not a database")
-    simulated.start(cluster.name, owner_pid=os.getpid())
-    assert simulated.is_healthy(cluster)
+    clusters.start(cluster.name, containers="simulated", owner_pid=os.getpid())
+    assert clusters.is_healthy(cluster)
 
 
 def test_cluster_is_removed_once_its_owner_has_ended(tools_path: Path) -> None:
     name = f"orphan-{os.getpid()}"
     with subprocess.Popen(["sleep", "60"]) as owner:
-        cluster = simulated.start(name, owner_pid=owner.pid)
+        cluster = clusters.start(name, containers="simulated", owner_pid=owner.pid)
         pids = read_pids(cluster)
-        simulated.remove_abandoned()
+        clusters.remove_abandoned()
         assert read_pids(cluster) == pids
         owner.kill()
-    simulated.remove_abandoned()
-    assert simulated.find(name) is None
+    clusters.remove_abandoned()
+    assert clusters.find(name) is None
     assert not cluster.folder.exists()
     assert not any(map(read_command_line, pids.values()))
 

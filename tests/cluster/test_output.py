@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.cluster.conftest import Operator
+from tests.terminal import Operator
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "output.md").read_text()
 

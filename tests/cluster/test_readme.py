@@ -6,7 +6,7 @@ import re
 import shlex
 from pathlib import Path
 
-from tests.cluster.conftest import Operator
+from tests.terminal import Operator
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 

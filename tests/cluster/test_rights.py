@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 from release_manager.operations.doctor import RIGHTS
-from tests.cluster.conftest import Operator
 from tests.cluster.test_bad_input import bind_rights
+from tests.terminal import Operator
 
 
 def test_the_rights_of_doctor_suffice_for_a_tenants_whole_life(

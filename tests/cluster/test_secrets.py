@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.cluster.conftest import Operator
+from tests.terminal import Operator
 
 FAILING = ("--set", "podLabels.local-cluster/behaviour=crash-loop")
 

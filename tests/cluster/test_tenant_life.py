@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.cluster.conftest import Operator
+from tests.terminal import Operator
 
 PERSISTENT = ("--set", "persistence.enabled=true")
 

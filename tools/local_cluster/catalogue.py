@@ -1,4 +1,4 @@
-"""The tools there are, how each is built, and which of them the demo and the tests need.
+"""The tools there are, and how each is built.
 
 A group is what one `go.mod` in `modules/` pins and builds. Its key is a digest of everything that
 decides what comes out, so another version is another folder and never overwrites a tool in use.
@@ -40,7 +40,7 @@ class ToolGroup:
 
     @property
     def key(self) -> str:
-        """Digest of the module's pins, the recipe and the machine's kind."""
+        """Digest of the module's pins and sources, the recipe and the machine's kind."""
         recipe = (
             sorted(self.packages.items()),
             sorted((name, file.module, file.path) for name, file in self.files.items()),
@@ -49,8 +49,8 @@ class ToolGroup:
             platform.machine(),
         )
         digest = hashlib.sha256(repr(recipe).encode())
-        for pins in ("go.mod", "go.sum"):
-            digest.update((self.module / pins).read_bytes())
+        for source in sorted(self.module.iterdir()):
+            digest.update(source.read_bytes())
         return digest.hexdigest()[:16]
 
     @property
@@ -113,6 +113,16 @@ CONTROL_PLANE = ToolGroup(
     },
     _KUBERNETES_FLAGS,
 )
+NODE = ToolGroup(
+    "node",
+    _KUBERNETES,
+    {
+        "kubelet": "k8s.io/kubernetes/cmd/kubelet",
+        "kube-proxy": "k8s.io/kubernetes/cmd/kube-proxy",
+    },
+    _KUBERNETES_FLAGS,
+)
+COREDNS = ToolGroup("coredns", MODULES / "coredns", {"coredns": "local-cluster/coredns"})
 KWOK = ToolGroup(
     "kwok",
     MODULES / "kwok",
@@ -164,9 +174,7 @@ CHART_TESTING = ToolGroup(
 )
 
 OWN_CLUSTER = (HELM, KUBECTL)
-DEMO = (*OWN_CLUSTER, CONTROL_PLANE, KWOK, CRDS)
-TEST = (*DEMO, HELM_UNITTEST, KUBECONFORM, HELM_DOCS, CHART_TESTING)
-SETS = {"demo": DEMO, "test": TEST, "release": (HELM,)}
+CHART_TOOLS = (HELM_UNITTEST, KUBECONFORM, HELM_DOCS, CHART_TESTING)
 
 # What a person or a test calls by name; the rest is called by this package with its full path.
-ON_PATH = (HELM, KUBECTL, HELM_UNITTEST, KUBECONFORM, HELM_DOCS, CHART_TESTING)
+ON_PATH = (*OWN_CLUSTER, *CHART_TOOLS)

@@ -1,4 +1,4 @@
-"""The command lines and the files of one control plane; starting it is `simulated`'s part.
+"""The command lines and the files of one control plane; starting it is `launch`'s part.
 
 Everything listens on 127.0.0.1 only. The controller manager and the scheduler do not listen at
 all, and etcd's peer port, which a cluster of one never uses, is whatever the kernel gives.
@@ -6,6 +6,7 @@ all, and etcd's peer port, which a cluster of one never uses, is whatever the ke
 
 import json
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,12 +14,12 @@ from local_cluster.apiserver import ApiServer
 from local_cluster.ports import is_free, pick_ports
 
 LOOPBACK = "127.0.0.1"
+ADMINISTRATOR = "admin"
 # An address of documentation (RFC 5737): the API server insists on one that is not loopback and
 # would not start on a machine without a network.
 ADVERTISED = "192.0.2.1"
-# The default range holds about 250 Services, and KWOK's default about 250 pods.
+# The default range holds about 250 Services.
 SERVICE_RANGE = "10.96.0.0/16"
-POD_RANGE = "10.244.0.0/16"
 
 
 @dataclass(frozen=True)
@@ -40,12 +41,28 @@ class Ports:
 
 
 @dataclass(frozen=True)
+class Surroundings:
+    """What a control plane's flags say of its network and its nodes.
+
+    advertised: the API server's address for pods. node_grace_seconds: how long a node may be
+    silent. has_kubelet: whether there is a kubelet that wants a certificate of the API server.
+    """
+
+    bind_address: str = LOOPBACK
+    advertised: str = ADVERTISED
+    # A machine that is busy with a benchmark is not a node that died.
+    node_grace_seconds: int = 200
+    has_kubelet: bool = False
+
+
+@dataclass(frozen=True)
 class ControlPlane:
     """A control plane's folder and ports; `programs` maps each program to its path."""
 
     folder: Path
     ports: Ports
     programs: dict[str, Path]
+    surroundings: Surroundings = Surroundings()
 
     @property
     def kubeconfig(self) -> Path:
@@ -54,7 +71,7 @@ class ControlPlane:
 
     @property
     def certificate(self) -> Path:
-        """The API server's certificate and its authority, both made by the API server."""
+        """The API server's certificate and its authority, in one file."""
         return self.folder / "pki" / "apiserver.crt"
 
     @property
@@ -69,7 +86,6 @@ class ControlPlane:
             "kube-apiserver": self._apiserver(),
             "kube-controller-manager": self._controller_manager(),
             "kube-scheduler": self._scheduler(),
-            "kwok": self._kwok(),
         }
         return {name: [str(self.programs[name]), *line] for name, line in arguments.items()}
 
@@ -89,10 +105,12 @@ class ControlPlane:
 
     def _apiserver(self) -> list[str]:
         pki = self.folder / "pki"
+        client = ("--kubelet-client-certificate=", ".crt"), ("--kubelet-client-key=", ".key")
+        kubelet = [f"{flag}{pki}/kubelet-client{end}" for flag, end in client]
         return [
             f"--etcd-servers=http://{LOOPBACK}:{self.ports.etcd}",
-            f"--bind-address={LOOPBACK}",
-            f"--advertise-address={ADVERTISED}",
+            f"--bind-address={self.surroundings.bind_address}",
+            f"--advertise-address={self.surroundings.advertised}",
             f"--secure-port={self.ports.apiserver}",
             f"--cert-dir={pki}",
             f"--token-auth-file={pki}/tokens.csv",
@@ -103,6 +121,7 @@ class ControlPlane:
             "--authorization-mode=Node,RBAC",
             "--allow-privileged=true",
             "--kubelet-preferred-address-types=InternalIP",
+            *(kubelet if self.surroundings.has_kubelet else ()),
         ]
 
     def _controller_manager(self) -> list[str]:
@@ -112,8 +131,7 @@ class ControlPlane:
             f"--service-account-private-key-file={self.folder}/pki/apiserver.key",
             "--secure-port=0",
             "--leader-elect=false",
-            # A machine that is busy with a benchmark is not a node that died.
-            "--node-monitor-grace-period=200s",
+            f"--node-monitor-grace-period={self.surroundings.node_grace_seconds}s",
             # With the default of 20 requests a second, 100 rollouts take minutes.
             "--kube-api-qps=1000",
             "--kube-api-burst=2000",
@@ -128,55 +146,53 @@ class ControlPlane:
             "--kube-api-burst=2000",
         ]
 
-    def _kwok(self) -> list[str]:
-        return [
-            f"--kubeconfig={self.kubeconfig}",
-            f"--config={self.folder}/kwok.yaml",
-            "--manage-all-nodes=true",
-            "--enable-crds=Logs",
-            f"--cidr={POD_RANGE}",
-            f"--node-ip={LOOPBACK}",
-            f"--node-port={self.ports.kubelet}",
-            f"--server-address={LOOPBACK}:{self.ports.kubelet}",
-            f"--tls-cert-file={self.certificate}",
-            f"--tls-private-key-file={self.folder}/pki/apiserver.key",
-            # No node leases: after a kill -9 the next kwok would wait for the old one to expire.
-            "--node-lease-duration-seconds=0",
-        ]
+    def write_credentials(self, further_users: Mapping[str, str]) -> None:
+        """Write a token for the administrator and for each further user, with its group.
 
-    def write_credentials(self) -> None:
-        """Write the administrator's token for the API server, unless there is one already."""
+        Tokens that are there already stay. Each further user gets `pki/USER.kubeconfig`, where a
+        colon in the name becomes a dash.
+        """
         pki = self.folder / "pki"
         pki.mkdir(mode=0o700, parents=True, exist_ok=True)
         tokens = pki / "tokens.csv"
+        users = {ADMINISTRATOR: "system:masters", **further_users}
         if not tokens.exists():
             tokens.touch(mode=0o600)
-            tokens.write_text(f"{secrets.token_hex(32)},admin,admin,system:masters\n")
+            lines = (f"{secrets.token_hex(32)},{name},{name},{users[name]}\n" for name in users)
+            tokens.write_text("".join(lines))
+        for user in further_users:
+            path = pki / f"{user.replace(':', '-')}.kubeconfig"
+            self._write_kubeconfig(path, "node", user)
 
-    def read_token(self) -> str:
-        """Return the administrator's token."""
-        return (self.folder / "pki" / "tokens.csv").read_text().split(",")[0]
+    def read_token(self, user: str = ADMINISTRATOR) -> str:
+        """Return a user's token."""
+        lines = (self.folder / "pki" / "tokens.csv").read_text().splitlines()
+        return next(
+            token for token, name, *_ in (line.split(",") for line in lines) if name == user
+        )
 
     def write_kubeconfig(self, context: str) -> None:
-        """Write the kubeconfig, readable by its owner only, in one step.
+        """Write the administrator's kubeconfig."""
+        self._write_kubeconfig(self.kubeconfig, context, ADMINISTRATOR)
+
+    def _write_kubeconfig(self, path: Path, context: str, user: str) -> None:
+        """Write a kubeconfig, readable by its owner only, in one step.
 
         It is JSON, which is YAML too.
         """
-        unfinished = self.kubeconfig.with_suffix(".unfinished")
-        unfinished.touch(mode=0o600)
-        unfinished.write_text(json.dumps(self._kubeconfig(context), indent=2) + "\n")
-        unfinished.replace(self.kubeconfig)
-
-    def _kubeconfig(self, context: str) -> dict[str, object]:
         cluster = {"server": self.url, "certificate-authority": str(self.certificate)}
-        return {
+        config = {
             "apiVersion": "v1",
             "kind": "Config",
             "clusters": [{"name": context, "cluster": cluster}],
-            "users": [{"name": context, "user": {"token": self.read_token()}}],
+            "users": [{"name": context, "user": {"token": self.read_token(user)}}],
             "contexts": [{"name": context, "context": {"cluster": context, "user": context}}],
             "current-context": context,
         }
+        unfinished = path.with_name(f"{path.name}.unfinished")
+        unfinished.touch(mode=0o600)
+        unfinished.write_text(json.dumps(config, indent=2) + "\n")
+        unfinished.replace(path)
 
     def api_server(self) -> ApiServer:
         """Return the API server, to ask it."""

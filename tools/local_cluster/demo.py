@@ -18,7 +18,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from local_cluster import catalogue, simulated
+from local_cluster import catalogue, clusters
 from local_cluster.build import build_groups, link_tools
 from local_cluster.errors import LocalClusterError, UsageError
 from local_cluster.own_cluster import copy_context
@@ -64,9 +64,10 @@ def plan_commands(existing: Collection[str]) -> list[Command]:
 def find_place(context: str | None, scratch: Path) -> Place:
     """Start the demo's cluster, or copy the user's context; build what that needs first."""
     if context is None:
-        say("cluster: a local one, started for this demo; its containers are simulated")
-        build_groups(catalogue.DEMO)
-        return Place(simulated.start("demo").kubeconfig, None)
+        say("cluster: a local one, started for this demo")
+        kind = clusters.choose_kind(os.environ.get("CONTAINERS") or "auto")
+        kind.build()
+        return Place(clusters.start("demo", containers=kind.name).kubeconfig, None)
     build_groups(catalogue.OWN_CLUSTER)
     kubeconfig = scratch / "kubeconfig"
     copy_context(context, kubeconfig)

@@ -12,6 +12,7 @@ MODULES = PACKAGE / "modules"
 STAGES = PACKAGE / "stages"
 MANIFESTS = PACKAGE / "manifests"
 CONTAINER_LOGS = PACKAGE / "container-logs"
+STAND_INS = PACKAGE / "stand_ins"
 
 
 def cache() -> Path:

@@ -3,49 +3,55 @@
 The caller holds the cluster's lock.
 """
 
-import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
 from local_cluster import folders, processes
 from local_cluster.build import group_folder
-from local_cluster.catalogue import CONTROL_PLANE, CRDS, KUBECTL, KWOK
+from local_cluster.catalogue import CONTROL_PLANE, CRDS, KUBECTL
 from local_cluster.control_plane import ControlPlane, Ports
 from local_cluster.errors import StartError
+from local_cluster.kind import Kind
 from local_cluster.progress import say
 from local_cluster.record import Owner, Record, read_record, write_record
 
 START_SECONDS = 60.0
 POLL_SECONDS = 0.05
 ETCD_GRACE_SECONDS = 3.0
-# Settings of the user's own that the processes would obey.
-FORGOTTEN = ("KUBECONFIG", "ETCD_", "KWOK_")
+CONTROL_PLANE_PROCESSES = tuple(CONTROL_PLANE.packages)
 
 
 def find_programs() -> dict[str, Path]:
     """Return where the programs of a control plane are."""
-    groups = (CONTROL_PLANE, KWOK)
-    return {name: group_folder(group) / name for group in groups for name in group.packages}
+    return {name: group_folder(CONTROL_PLANE) / name for name in CONTROL_PLANE.packages}
 
 
-def read_recipe() -> str:
+def read_recipe(kind: Kind) -> str:
     """Return a digest of all that decides what a cluster is; another one means a restart."""
-    digest = sha256(repr(sorted(find_programs().items())).encode())
-    sources = [folders.PACKAGE / "control_plane.py"]
-    for folder in (folders.STAGES, folders.MANIFESTS, folders.CONTAINER_LOGS):
-        sources += sorted(folder.iterdir())
-    for source in sources:
+    built = [f"{group.name}-{group.key}" for group in kind.groups]
+    digest = sha256(repr((kind.name, built)).encode())
+    sources = [folders.PACKAGE / "control_plane.py", *kind.list_sources()]
+    for source in (*sources, *_list_files(kind.list_manifests())):
         digest.update(source.read_bytes())
     return digest.hexdigest()[:16]
 
 
-def launch(folder: Path, owner: Owner | None) -> None:
+def _list_files(paths: Sequence[Path]) -> list[Path]:
+    """Return the files among these paths, and those in the folders among them."""
+    return [
+        file
+        for path in paths
+        for file in (sorted(path.iterdir()) if path.is_dir() else [path])
+        if file.is_file()
+    ]
+
+
+def launch(folder: Path, kind: Kind, owner: Owner | None) -> None:
     """Start a cluster anew, with the data that it has, until it can be used.
 
     The three starts that it is given: with the data, on other ports if those were taken; the same
@@ -53,80 +59,78 @@ def launch(folder: Path, owner: Owner | None) -> None:
     """
     for prepare_retry in (_keep_data, _forget_data):
         try:
-            _launch_once(folder, owner)
-        except StartError:
-            stop_processes(folder)
-            prepare_retry(folder)
+            _launch_once(folder, kind, owner)
+        except StartError as error:
+            stop_processes(folder, kind)
+            say(f"{error} {prepare_retry(folder, kind)}")
         else:
             return
-    _launch_once(folder, owner)
+    _launch_once(folder, kind, owner)
 
 
-def is_running(folder: Path, record: Record) -> bool:
+def is_running(folder: Path, kind: Kind, record: Record) -> bool:
     """Tell whether every process runs and the API server answers."""
     api = ControlPlane(folder, record.ports, {}).api_server()
-    pid_files = [folder / "pids" / name for name in find_programs()]
+    pid_files = [folder / "pids" / name for name in (*CONTROL_PLANE_PROCESSES, *kind.processes)]
     return all(_is_alive(pid_file, folder) for pid_file in pid_files) and api.is_ready()
 
 
-def stop_processes(folder: Path) -> None:
+def stop_processes(folder: Path, kind: Kind) -> None:
     """End the processes of a cluster: etcd last and gently, for it alone keeps anything."""
     pids = folder / "pids"
     others = [path for path in pids.glob("*") if path.name != "etcd"]
     processes.stop(others, folder, grace_seconds=0)
     processes.stop([pids / "etcd"], folder, grace_seconds=ETCD_GRACE_SECONDS)
+    kind.clean_up(folder)
 
 
-def _keep_data(folder: Path) -> None:
-    """Before the second start: say what the first one met."""
+def _keep_data(folder: Path, _: Kind) -> str:
+    """Before the second start: leave everything as it is, but for ports that were taken."""
     logs = (path.read_text(errors="replace") for path in (folder / "logs").glob("*.log"))
     if any("address already in use" in text for text in logs):
-        say("a port was taken in the meantime; trying others")
-    else:
-        say("the control plane did not start; trying once more")
+        return "A port was taken in the meantime; trying others."
+    return "Trying once more."
 
 
-def _forget_data(folder: Path) -> None:
+def _forget_data(folder: Path, kind: Kind) -> str:
     """Before the last start: remove data that no control plane could be started with."""
-    say("the control plane does not start with the data it has; starting with empty data")
     for name in ("etcd", "pki"):
         shutil.rmtree(folder / name, ignore_errors=True)
+    kind.forget(folder)
+    return "It does not start with the data it has; starting with empty data."
 
 
-def _launch_once(folder: Path, owner: Owner | None) -> None:
+def _launch_once(folder: Path, kind: Kind, owner: Owner | None) -> None:
     """Start every process and fill the cluster; raise StartError when it does not get ready."""
-    stop_processes(folder)
-    record = _prepare(folder, owner)
-    plane = ControlPlane(folder, record.ports, find_programs())
-    commands = plane.commands()
+    stop_processes(folder, kind)
+    record = _prepare(folder, kind, owner)
+    plane = ControlPlane(folder, record.ports, find_programs(), kind.surroundings)
+    prefix = kind.start_nodes(folder, record.ports)
+    commands = {name: [*prefix, *command] for name, command in plane.commands().items()}
     for name in ("etcd", "kube-apiserver"):
-        _start_process(folder, name, commands)
+        processes.start_process(folder, name, commands[name])
+    kind.prepare_pods(folder)
     api = plane.api_server()
     _wait(folder, "the API server", api.is_ready)
     plane.write_kubeconfig(f"local-{folder.name}")
     for name in ("kube-controller-manager", "kube-scheduler"):
-        _start_process(folder, name, commands)
-    _apply_content(folder, plane.kubeconfig)
-    # Only now: kwok ends at once when its CRD is not served yet.
-    _start_process(folder, "kwok", commands)
+        processes.start_process(folder, name, commands[name])
+    _apply_content(folder, plane.kubeconfig, kind.list_manifests())
+    kind.start_pods(folder, record.ports)
     _wait(folder, "the cluster's content", api.has_content)
     write_record(folder, replace(record, is_complete=True))
 
 
-def _prepare(folder: Path, owner: Owner | None) -> Record:
+def _prepare(folder: Path, kind: Kind, owner: Owner | None) -> Record:
     """Write every file that the processes read; keep earlier ports that are still free."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     (folder / "pids").mkdir(exist_ok=True)
     _set_aside_logs(folder)
     earlier = read_record(folder)
     ports = earlier.ports if earlier and earlier.ports.are_free() else Ports.pick()
-    record = Record(ports, read_recipe(), owner)
+    record = Record(ports, kind.name, read_recipe(kind), owner)
     write_record(folder, record)
-    ControlPlane(folder, ports, {}).write_credentials()
-    _write_container_logs(folder / "containers")
-    stages = [path.read_text() for path in sorted(folders.STAGES.glob("*.yaml"))]
-    text = "\n---\n".join(stages).replace("@LOGS@", str(folder / "containers"))
-    (folder / "kwok.yaml").write_text(text)
+    ControlPlane(folder, ports, {}).write_credentials(kind.users)
     return record
 
 
@@ -137,27 +141,6 @@ def _set_aside_logs(folder: Path) -> None:
         shutil.rmtree(earlier, ignore_errors=True)
         logs.rename(earlier)
     logs.mkdir()
-
-
-def _write_container_logs(folder: Path) -> None:
-    """Write the logs of simulated containers, in the format that a container runtime has."""
-    folder.mkdir(exist_ok=True)
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000000000Z")
-    for source in folders.CONTAINER_LOGS.glob("*.log"):
-        lines = [f"{now} stderr F {line}\n" for line in source.read_text().splitlines()]
-        (folder / source.name).write_text("".join(lines))
-
-
-def _start_process(folder: Path, name: str, commands: dict[str, list[str]]) -> None:
-    """Start one process of the control plane."""
-    inherited = {key: text for key, text in os.environ.items() if not key.startswith(FORGOTTEN)}
-    processes.start_detached(
-        commands[name],
-        log=folder / "logs" / f"{name}.log",
-        pid_file=folder / "pids" / name,
-        # kwok looks in here for a configuration that is the user's own.
-        environment=inherited | {"KWOK_WORKDIR": str(folder / "kwok")},
-    )
 
 
 def _wait(folder: Path, what: str, is_done: Callable[[], bool]) -> None:
@@ -176,13 +159,9 @@ def _is_alive(pid_file: Path, folder: Path) -> bool:
     return processes.read_pid(pid_file, folder) is not None
 
 
-def _apply_content(folder: Path, kubeconfig: Path) -> None:
-    """Create or update what every cluster has: a node, the CRDs, a default StorageClass."""
-    content = [
-        folders.MANIFESTS,
-        *(group_folder(CRDS) / name for name in CRDS.files),
-        *(group_folder(KWOK) / name for name in KWOK.files),
-    ]
+def _apply_content(folder: Path, kubeconfig: Path, manifests: Sequence[Path]) -> None:
+    """Create or update what a cluster has from the beginning, and the CRDs of every cluster."""
+    content = [*manifests, *(group_folder(CRDS) / name for name in CRDS.files)]
     applied = subprocess.run(
         [
             group_folder(KUBECTL) / "kubectl",

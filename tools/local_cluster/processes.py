@@ -14,6 +14,9 @@ from pathlib import Path
 PROC = Path("/proc/self/stat")
 KILL_SECONDS = 10.0
 POLL_SECONDS = 0.02
+EXEC_SECONDS = 0.5
+# Settings of the user's own that the processes would obey.
+FORGOTTEN = ("KUBECONFIG", "ETCD_", "KWOK_")
 
 # The shell writes the pid before it ends, even when this program is killed meanwhile: no process
 # is ever started that its pid file does not know.
@@ -35,13 +38,30 @@ def start_detached(
     )
 
 
+def start_process(
+    folder: Path, name: str, command: Sequence[str], settings: Mapping[str, str] | None = None
+) -> None:
+    """Start one process of the cluster in `folder`; `settings` are added to its environment."""
+    inherited = {key: text for key, text in os.environ.items() if not key.startswith(FORGOTTEN)}
+    start_detached(
+        command,
+        log=folder / "logs" / f"{name}.log",
+        pid_file=folder / "pids" / name,
+        environment=inherited | dict(settings or {}),
+    )
+
+
 def read_pid(pid_file: Path, folder: Path) -> int | None:
     """Return the pid in a file, if it still is a process that works in `folder`."""
     try:
         pid = int(pid_file.read_text())
     except (OSError, ValueError):
         return None
-    return pid if f"{folder}/" in read_command_line(pid) else None
+    deadline = time.monotonic() + EXEC_SECONDS
+    # A process that is just becoming another program has no command line for a moment.
+    while not (line := read_command_line(pid)) and read_start(pid) and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+    return pid if f"{folder}/" in line else None
 
 
 def read_command_line(pid: int) -> str:

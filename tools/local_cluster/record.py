@@ -23,9 +23,10 @@ class Owner:
 
 @dataclass(frozen=True)
 class Record:
-    """A cluster's ports, what it was made from (a digest) and its owner; written first of all."""
+    """A cluster's ports, kind, what it was made from (a digest) and owner; written first of all."""
 
     ports: Ports
+    containers: str
     recipe: str
     owner: Owner | None
     # False until the node, the CRDs and the storage class were there once.
@@ -57,6 +58,7 @@ def read_record(folder: Path) -> Record | None:
         fields = json.loads((folder / "cluster.json").read_text())
         return Record(
             ports=Ports(**fields["ports"]),
+            containers=fields.get("containers", "simulated"),
             recipe=fields.get("recipe", ""),
             owner=Owner(**fields["owner"]) if fields["owner"] else None,
             is_complete=fields.get("is_complete", False),

@@ -1,163 +1,104 @@
-"""Clusters with a real control plane and simulated nodes, pods and volumes.
-
-    from local_cluster import simulated
-
-    cluster = simulated.start("tests", owner_pid=os.getpid())
-    cluster.kubeconfig   # Path of an administrator's kubeconfig with one context
-    cluster.bin          # Path of the folder with kubectl and helm
-    cluster.stop()
-
-`start` needs the tools of the set "demo" (`build.build_groups(catalogue.DEMO)`), takes about five
-seconds, returns at once when the cluster runs and is healthy, and otherwise mends it: after a
-`kill -9` of some or all of its processes, or of an earlier `start`, it goes on with the data that
-etcd has. A cluster with an owner is removed, by the next `start` in the same clone, once the
-owner's process has ended; one without lives until it is stopped.
+"""Clusters whose nodes, pods and volumes KWOK plays.
 
 What pods do is chosen by their label `local-cluster/behaviour`, see `stages/behaviours.yaml`.
-Clusters belong to the clone and live in its `.local/clusters/NAME`.
 """
 
-import re
 import shutil
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
-from local_cluster import folders
-from local_cluster.build import is_built, link_tools
-from local_cluster.catalogue import DEMO
-from local_cluster.errors import UsageError
-from local_cluster.launch import is_running, launch, read_recipe, stop_processes
-from local_cluster.locks import hold, try_hold
-from local_cluster.progress import Stopwatch, say
-from local_cluster.record import Owner, identify_owner, read_record, write_record
+from local_cluster import folders, processes
+from local_cluster.build import build_groups, group_folder, is_built
+from local_cluster.catalogue import CONTROL_PLANE, CRDS, HELM, KUBECTL, KWOK, ToolGroup
+from local_cluster.control_plane import LOOPBACK, ControlPlane, Ports, Surroundings
 
-NAME_PATTERN = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
+# KWOK's default holds about 250 pods.
+POD_RANGE = "10.244.0.0/16"
 
 
-@dataclass(frozen=True)
-class Cluster:
-    """A cluster that was started."""
+class Simulated:
+    """The kind that runs everywhere, without root: nothing but the containers is simulated."""
 
-    name: str
-    folder: Path
+    name = "simulated"
+    groups: tuple[ToolGroup, ...] = (HELM, KUBECTL, CONTROL_PLANE, KWOK, CRDS)
+    surroundings = Surroundings()
+    users: Mapping[str, str] = {}
+    processes: tuple[str, ...] = ("kwok",)
 
-    @property
-    def kubeconfig(self) -> Path:
-        """An administrator's kubeconfig; its one context is `local-NAME`."""
-        return self.folder / "kubeconfig"
+    def build(self) -> None:
+        """Build all that is missing; raise BuildError when that is not possible."""
+        build_groups(self.groups)
 
-    @property
-    def bin(self) -> Path:
-        """The folder with kubectl, helm and the other tools that are built."""
-        return folders.TOOLS
+    def find_missing(self) -> list[str]:
+        """Return what is not built yet."""
+        return [group.name for group in self.groups if not is_built(group)]
 
-    def stop(self) -> None:
-        """End the cluster's processes and remove everything it kept."""
-        stop(self.name)
+    def list_sources(self) -> list[Path]:
+        """Return the files that decide what such a cluster is."""
+        kept = (folders.STAGES, folders.CONTAINER_LOGS)
+        return [Path(__file__), *(path for folder in kept for path in sorted(folder.iterdir()))]
 
+    def list_manifests(self) -> list[Path]:
+        """Return what such a cluster has from the beginning."""
+        return [
+            folders.MANIFESTS / "simulated",
+            *(group_folder(KWOK) / name for name in KWOK.files),
+        ]
 
-def start(name: str, *, owner_pid: int | None = None) -> Cluster:
-    """Start a cluster, or mend it, or find it running; return it when it is ready for use.
+    def start_nodes(self, folder: Path, ports: Ports) -> Sequence[str]:
+        """Write what kwok reads; the control plane runs on the host as it is."""
+        _write_container_logs(folder / "containers")
+        stages = [path.read_text() for path in sorted(folders.STAGES.glob("*.yaml"))]
+        text = "\n---\n".join(stages).replace("@LOGS@", str(folder / "containers"))
+        (folder / "kwok.yaml").write_text(text)
+        return ()
 
-    Raise UsageError for a name that cannot be or tools that are not built, StartError when the
-    control plane does not become ready.
-    """
-    _check_name(name)
-    missing = [group.name for group in DEMO if not is_built(group)]
-    if missing:
-        raise UsageError(f"Not built yet: {', '.join(missing)}. Run `make demo` or `build` first.")
-    remove_abandoned()
-    link_tools()
-    cluster = Cluster(name, folders.CLUSTERS / name)
-    owner = identify_owner(owner_pid)
-    with hold(_lock_path(name), f"starting or stopping the cluster {name}"):
-        _start_locked(cluster, owner)
-    return cluster
+    def prepare_pods(self, folder: Path) -> None:
+        """Do nothing: simulated pods have no images."""
 
-
-def stop(name: str) -> bool:
-    """End a cluster's processes and remove its folder; tell whether there was one."""
-    _check_name(name)
-    folder = folders.CLUSTERS / name
-    if not folder.exists():
-        return False
-    with hold(_lock_path(name), f"starting or stopping the cluster {name}"):
-        _remove(folder)
-    return True
-
-
-def find(name: str) -> Cluster | None:
-    """Return a cluster that was started completely and not stopped since; it may be unhealthy."""
-    _check_name(name)
-    record = read_record(folders.CLUSTERS / name)
-    if record is None or not record.is_complete:
-        return None
-    return Cluster(name, folders.CLUSTERS / name)
-
-
-def list_clusters() -> list[tuple[Cluster, str]]:
-    """Return the clone's clusters, each with its state: running, starting or broken."""
-    clusters = [
-        Cluster(folder.name, folder)
-        for folder in sorted(folders.CLUSTERS.glob("*"))
-        if folder.is_dir()
-    ]
-    return [(cluster, _describe_state(cluster)) for cluster in clusters]
-
-
-def _describe_state(cluster: Cluster) -> str:
-    """Return a cluster's state in one word."""
-    if is_healthy(cluster):
-        return "running"
-    with try_hold(_lock_path(cluster.name)) as is_nobody_at_it:
-        return "broken" if is_nobody_at_it else "starting"
-
-
-def is_healthy(cluster: Cluster) -> bool:
-    """Tell whether all of a cluster's processes run and its API server is ready."""
-    record = read_record(cluster.folder)
-    return record is not None and record.is_complete and is_running(cluster.folder, record)
-
-
-def remove_abandoned() -> None:
-    """Remove this clone's clusters whose owner has ended."""
-    for folder in folders.CLUSTERS.glob("*"):
-        record = read_record(folder)
-        if record is None or not record.is_abandoned:
-            continue
-        with try_hold(_lock_path(folder.name)) as is_held:
-            if is_held:
-                say(f"removing the cluster {folder.name}: the process that owned it has ended")
-                _remove(folder)
-
-
-def _check_name(name: str) -> None:
-    """Raise UsageError unless the name can be part of paths and of kubeconfig contexts."""
-    if not NAME_PATTERN.fullmatch(name):
-        raise UsageError(
-            f"'{name}' cannot name a cluster: use 1 to 40 lower-case letters, digits and dashes."
+    def start_pods(self, folder: Path, ports: Ports) -> None:
+        """Start kwok; only now, for it ends at once when its CRD is not served yet."""
+        program = str(group_folder(KWOK) / "kwok")
+        processes.start_process(
+            folder,
+            "kwok",
+            [program, *_list_flags(ControlPlane(folder, ports, {}))],
+            # It looks in here for a configuration that is the user's own.
+            {"KWOK_WORKDIR": str(folder / "kwok")},
         )
 
+    def clean_up(self, folder: Path) -> None:
+        """Do nothing: kwok leaves nothing behind."""
 
-def _lock_path(name: str) -> Path:
-    """Return the lock that is held while a cluster is started or stopped."""
-    return folders.CLUSTERS / f"{name}.lock"
-
-
-def _start_locked(cluster: Cluster, owner: Owner | None) -> None:
-    """Do what is missing until the cluster is healthy; its lock is held."""
-    record = read_record(cluster.folder)
-    if record and record.recipe == read_recipe() and is_healthy(cluster):
-        write_record(cluster.folder, replace(record, owner=owner))
-        return
-    watch = Stopwatch(f"starting the cluster {cluster.name}")
-    say(f"starting the cluster {cluster.name}")
-    launch(cluster.folder, owner)
-    say(f"cluster {cluster.name} is ready after {watch.seconds:.1f} s")
+    def forget(self, folder: Path) -> None:
+        """Remove what kwok keeps."""
+        shutil.rmtree(folder / "kwok", ignore_errors=True)
 
 
-def _remove(folder: Path) -> None:
-    """End a cluster's processes and remove all it kept; its lock is held, and removed last."""
-    stop_processes(folder)
-    shutil.rmtree(folder, ignore_errors=True)
-    _lock_path(folder.name).unlink(missing_ok=True)
+def _list_flags(plane: ControlPlane) -> list[str]:
+    """Return kwok's command line."""
+    kubelet = plane.ports.kubelet
+    return [
+        f"--kubeconfig={plane.kubeconfig}",
+        f"--config={plane.folder}/kwok.yaml",
+        "--manage-all-nodes=true",
+        "--enable-crds=Logs",
+        f"--cidr={POD_RANGE}",
+        f"--node-ip={LOOPBACK}",
+        f"--node-port={kubelet}",
+        f"--server-address={LOOPBACK}:{kubelet}",
+        f"--tls-cert-file={plane.certificate}",
+        f"--tls-private-key-file={plane.folder}/pki/apiserver.key",
+        # No node leases: after a kill -9 the next kwok would wait for the old one to expire.
+        "--node-lease-duration-seconds=0",
+    ]
+
+
+def _write_container_logs(folder: Path) -> None:
+    """Write the logs of simulated containers, in the format that a container runtime has."""
+    folder.mkdir(exist_ok=True)
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000000000Z")
+    for source in folders.CONTAINER_LOGS.glob("*.log"):
+        lines = [f"{now} stderr F {line}\n" for line in source.read_text().splitlines()]
+        (folder / source.name).write_text("".join(lines))

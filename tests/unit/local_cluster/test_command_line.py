@@ -6,7 +6,17 @@ import pytest
 
 from local_cluster.__main__ import main
 
-COMMANDS = ("build", "up", "down", "kubeconfig", "list", "tools-path", "clean-cache")
+COMMANDS = [
+    "build",
+    "up",
+    "down",
+    "kubeconfig",
+    "list",
+    "load",
+    "exec",
+    "tools-path",
+    "clean-cache",
+]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

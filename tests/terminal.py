@@ -1,27 +1,18 @@
-"""A namespace of its own for each test, and the three programs an operator would use in it."""
+"""An operator at a terminal: the three programs that one would use, in one namespace."""
 
 from __future__ import annotations
 
-import itertools
 import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from local_cluster.simulated import Cluster
-from release_manager.ports import Ports
-from release_manager.settings import Settings
-from release_manager.wiring import build_ports, complete_settings
-
 MANAGER = Path(sys.executable).parent / "release-manager"
 Completed = subprocess.CompletedProcess[str]
-_numbers = itertools.count(1)
 
 
 @dataclass(frozen=True)
@@ -117,76 +108,3 @@ def wait_for(condition: Callable[[], object], what: str, seconds: float = 60) ->
     while not condition():
         assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
         time.sleep(0.05)
-
-
-@pytest.fixture
-def namespace(cluster: Cluster) -> Iterator[str]:
-    """A namespace that enforces the restricted Pod Security level, like production."""
-    name = f"test-{next(_numbers)}"
-    kubectl = [str(cluster.bin / "kubectl"), "--kubeconfig", str(cluster.kubeconfig)]
-    subprocess.run([*kubectl, "create", "namespace", name], check=True, capture_output=True)
-    label = ["label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted"]
-    subprocess.run([*kubectl, *label], check=True, capture_output=True)
-    yield name
-    delete = ["delete", "namespace", name, "--wait=false"]
-    subprocess.run([*kubectl, *delete], check=True, capture_output=True)
-
-
-@pytest.fixture
-def environment(cluster: Cluster, namespace: str, tmp_path: Path) -> dict[str, str]:
-    """What an operator's shell has: the demo's two lines, and nothing of this machine."""
-    return {
-        "PATH": f"{cluster.bin}:/usr/local/bin:/usr/bin:/bin",
-        "HOME": str(tmp_path),
-        "KUBECONFIG": str(cluster.kubeconfig),
-        "RELEASE_MANAGER_NAMESPACE": namespace,
-        "LANG": "C.UTF-8",
-    }
-
-
-@pytest.fixture
-def operator(namespace: str, environment: dict[str, str]) -> Operator:
-    """Somebody at a terminal."""
-    return Operator(namespace, environment)
-
-
-@pytest.fixture
-def settings(cluster: Cluster, namespace: str) -> Settings:
-    """Settings for operations that a test calls without a process of their own."""
-    return complete_settings(
-        Settings(
-            namespace=namespace,
-            kubeconfig=str(cluster.kubeconfig),
-            helm=str(cluster.bin / "helm"),
-        )
-    )
-
-
-@pytest.fixture
-def ports(settings: Settings) -> Ports:
-    """Real clients in the test's own namespace."""
-    return build_ports(settings)
-
-
-@pytest.fixture
-def slug() -> str:
-    """A tenant that does not exist yet."""
-    return "acme"
-
-
-@pytest.fixture(scope="session")
-def chart() -> Path:
-    """The chart of all tenants."""
-    return Path(__file__).parents[2] / "charts" / "aware-tenant"
-
-
-@pytest.fixture
-def changed_chart(chart: Path, tmp_path: Path) -> Path:
-    """The same chart as version 0.2.0, with one more label on the pods."""
-    folder = tmp_path / "aware-tenant"
-    subprocess.run(["cp", "-r", str(chart), str(folder)], check=True)
-    metadata = folder / "Chart.yaml"
-    text = metadata.read_text()
-    assert "\nversion: 0.1.0\n" in text
-    metadata.write_text(text.replace("\nversion: 0.1.0\n", "\nversion: 0.2.0\n"))
-    return folder

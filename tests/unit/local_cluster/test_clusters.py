@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from local_cluster import simulated
+from local_cluster import clusters
 from local_cluster.control_plane import Ports
 from local_cluster.errors import UsageError
 from local_cluster.processes import read_command_line, read_start
@@ -17,17 +17,17 @@ from local_cluster.record import Owner, Record, identify_owner, read_record, wri
 @pytest.mark.parametrize("name", ["", "A", "a_b", "-a", "a-", "a/b", "..", "a" * 41])
 def test_name_that_cannot_be_part_of_a_path_or_context_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match="cannot name a cluster"):
-        simulated.find(name)
+        clusters.find(name)
 
 
 @pytest.mark.parametrize("name", ["a", "demo", "tests-1234", "a" * 40])
 def test_lower_case_name_with_digits_and_dashes_is_accepted(name: str) -> None:
-    simulated._check_name(name)
+    clusters._check_name(name)
 
 
 def test_cluster_that_was_never_started_is_not_found_and_cannot_be_stopped() -> None:
-    assert simulated.find("never-started") is None
-    assert simulated.stop("never-started") is False
+    assert clusters.find("never-started") is None
+    assert clusters.stop("never-started") is False
 
 
 def test_owner_is_alive_while_its_process_is_and_not_when_another_has_its_pid() -> None:
@@ -48,7 +48,7 @@ def test_process_that_does_not_run_has_no_command_line() -> None:
 
 @pytest.mark.parametrize("owner", [None, Owner(1, "then")])
 def test_record_is_read_as_it_was_written(tmp_path: Path, owner: Owner | None) -> None:
-    record = Record(Ports(1, 2, 3), "recipe", owner, is_complete=True)
+    record = Record(Ports(1, 2, 3), "real", "recipe", owner, is_complete=True)
     write_record(tmp_path, record)
     assert read_record(tmp_path) == record
 
@@ -60,5 +60,5 @@ def test_record_that_is_damaged_counts_as_none(tmp_path: Path, text: str) -> Non
 
 
 def test_cluster_without_owner_is_never_abandoned() -> None:
-    assert not Record(Ports(1, 2, 3), "recipe", None).is_abandoned
-    assert Record(Ports(1, 2, 3), "recipe", Owner(os.getpid(), "earlier")).is_abandoned
+    assert not Record(Ports(1, 2, 3), "real", "recipe", None).is_abandoned
+    assert Record(Ports(1, 2, 3), "real", "recipe", Owner(os.getpid(), "earlier")).is_abandoned
