@@ -25,9 +25,9 @@ check: .venv ## Lint, types, imports and unit tests: seconds
 	@.venv/bin/mypy && .venv/bin/lint-imports
 	@.venv/bin/pytest tests/unit
 
-test: check ## Everything: `make check`, then the charts and the local cluster
+test: check ## Everything: `make check`, then charts, a local cluster, real containers
 	@$(CLUSTER) build --for test
-	@.venv/bin/pytest --numprocesses auto --maxprocesses 4 tests/charts tests/cluster
+	@.venv/bin/pytest --numprocesses auto --maxprocesses 4 tests/charts tests/cluster tests/containers
 
 lock: ## Resolve requirements.lock anew from pyproject.toml
 	@test -x .local/uv/bin/uv || { $(PYTHON) -m venv .local/uv && .local/uv/bin/pip -q install uv==0.13.9; }

@@ -104,23 +104,30 @@ def plan_services(layout: Layout, programs: Mapping[str, str]) -> dict[str, list
     }
 
 
-def start(name: str, command: Sequence[str], logs: Path) -> subprocess.Popen[bytes]:
-    """Start one service; its output goes to the end of its log."""
-    with (logs / f"{name}.log").open("ab") as log:
-        return subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-        )
+def start(name: str, command: Sequence[str], logs: Path) -> int:
+    """Start one service and return its pid; its output goes to the end of its log.
+
+    Not by `subprocess`, which collects ended processes of its own accord: their end would be
+    missed here.
+    """
+    log, appended = str(logs / f"{name}.log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    files = [
+        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 1, log, appended, 0o644),
+        (os.POSIX_SPAWN_DUP2, 1, 2),
+    ]
+    return os.posix_spawnp(command[0], command, os.environ, file_actions=files, setsid=True)
 
 
-def keep_running(services: Mapping[str, Sequence[str]], layout: Layout) -> None:
+def keep_running(services: Mapping[str, Sequence[str]], logs: Path) -> None:
     """Start again what ends, and collect what other processes left behind; never return."""
-    running = {start(name, services[name], layout.logs).pid: name for name in services}
+    running = {start(name, services[name], logs): name for name in services}
     while True:
         pid, _ = os.wait()
         name = running.pop(pid, None)
         if name is not None:
             time.sleep(RESTART_SECONDS)
-            running[start(name, services[name], layout.logs).pid] = name
+            running[start(name, services[name], logs)] = name
 
 
 def main(cluster: Path) -> None:
@@ -131,7 +138,7 @@ def main(cluster: Path) -> None:
     make_certificates(layout)
     layout.ready.touch()
     services = plan_services(layout, {Path(path).name: path for path in plan["programs"]})
-    keep_running(services, layout)
+    keep_running(services, layout.logs)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,114 @@
+"""The node itself: it leaves nothing behind, and comes back with what it had."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local_cluster import clusters
+from local_cluster.clusters import Cluster
+from local_cluster.node import host
+from local_cluster.node.layout import Layout
+from tests.terminal import wait_for
+
+
+def kubectl(cluster: Cluster, *arguments: str) -> str:
+    """Run kubectl as the administrator of a cluster."""
+    command = [str(cluster.bin / "kubectl"), f"--kubeconfig={cluster.kubeconfig}", *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def list_network_namespaces() -> set[str]:
+    """Return the network namespaces that processes of this machine are in."""
+    found = set()
+    for link in Path("/proc").glob("[0-9]*/ns/net"):
+        try:
+            found.add(str(link.readlink()))
+        except OSError:
+            continue
+    return found
+
+
+def find_processes(folder: Path) -> list[str]:
+    """Return the command lines, of any process, that name a cluster's folder."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if f"{folder}/" in line:
+            found.append(line)
+    return found
+
+
+def find_service(cluster: Cluster, program: str) -> int:
+    """Return the pid, as the host counts, of one of the node's own services."""
+    first = host.find_first_process(cluster.folder)
+    children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
+    named = [pid for pid in children if Path(f"/proc/{pid}/comm").read_text().strip() == program]
+    assert len(named) == 1, (program, named)
+    return int(named[0])
+
+
+@pytest.fixture
+def own(cluster: Cluster) -> Iterator[Cluster]:
+    """A second cluster beside the one of all tests; it ends with the test."""
+    name = f"own-real-{os.getpid()}"
+    yield clusters.start(name, containers="real", owner_pid=os.getpid())
+    clusters.stop(name)
+
+
+def test_two_nodes_run_side_by_side_and_stopping_one_leaves_nothing_behind(
+    cluster: Cluster, own: Cluster
+) -> None:
+    for each in (cluster, own):
+        assert kubectl(each, "get", "nodes", "-o", "name") == "node/node-1\n"
+    first = host.find_first_process(own.folder)
+    network = str(Path(f"/proc/{first}/ns/net").readlink())
+    groups = [Path(line) for line in Layout(own.folder).cgroups.read_text().splitlines()]
+    assert network in list_network_namespaces()
+    assert all(group.is_dir() for group in groups)
+    assert find_processes(own.folder)
+    own.stop()
+    assert not find_processes(own.folder)
+    assert not any(group.exists() for group in groups)
+    assert network not in list_network_namespaces()
+    assert str(own.folder) not in Path("/proc/self/mountinfo").read_text()
+    assert not own.folder.exists()
+    assert kubectl(cluster, "get", "nodes", "-o", "name") == "node/node-1\n"
+
+
+def test_node_comes_back_after_kill_9_with_its_data(own: Cluster) -> None:
+    kubectl(own, "create", "configmap", "kept")
+    for pid_file in (own.folder / "pids").iterdir():
+        os.kill(int(pid_file.read_text()), signal.SIGKILL)
+    wait_for(lambda: not clusters.is_healthy(own), "the cluster to be broken")
+    clusters.start(own.name, containers="real", owner_pid=os.getpid())
+    assert "kept" in kubectl(own, "get", "configmap")
+    ready = '{.items[*].status.conditions[?(@.type=="Ready")].status}'
+    assert kubectl(own, "get", "nodes", "-o", f"jsonpath={ready}") == "True"
+
+
+@pytest.mark.parametrize("program", ["kubelet", "containerd", "kube-proxy"])
+def test_service_of_the_node_that_is_killed_is_started_again(
+    cluster: Cluster, program: str
+) -> None:
+    before = find_service(cluster, program)
+    os.kill(before, signal.SIGKILL)
+    deadline = time.monotonic() + 10
+
+    def has_come_back() -> bool:
+        try:
+            return find_service(cluster, program) != before
+        except (AssertionError, OSError):
+            return time.monotonic() > deadline
+
+    wait_for(has_come_back, f"{program} to be started again")
+    assert find_service(cluster, program) != before
