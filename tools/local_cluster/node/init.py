@@ -116,7 +116,7 @@ def start(name: str, command: Sequence[str], logs: Path) -> int:
         (os.POSIX_SPAWN_OPEN, 1, log, appended, 0o644),
         (os.POSIX_SPAWN_DUP2, 1, 2),
     ]
-    return os.posix_spawnp(command[0], command, os.environ, file_actions=files, setsid=True)
+    return os.posix_spawnp(command[0], list(command), os.environ, file_actions=files, setsid=True)
 
 
 def keep_running(services: Mapping[str, Sequence[str]], logs: Path) -> None:
