@@ -1,9 +1,12 @@
 """`make demo`: two tenants in a cluster, by the same commands that a person would type.
 
-It uses a simulated cluster of its own, or, with the environment variable KUBE_CONTEXT, the cluster
-of the user's that this context names. It can be run again: tenants that are there stay.
+It uses a cluster of its own, with real containers where that is possible (CONTAINERS=simulated or
+CONTAINERS=real insists), or, with the environment variable KUBE_CONTEXT, the cluster of the user's
+that this context names. It can be run again: tenants that are there stay.
 """
 
+import base64
+import http.client
 import json
 import os
 import shlex
@@ -14,13 +17,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from local_cluster import catalogue, clusters
 from local_cluster.build import build_groups, link_tools
 from local_cluster.errors import LocalClusterError, UsageError
+from local_cluster.node.reach import reach
 from local_cluster.own_cluster import copy_context
 from local_cluster.progress import say
 
@@ -29,35 +33,93 @@ NAMESPACE = "aware"
 NAMESPACE_LABELS = {"pod-security.kubernetes.io/enforce": "restricted"}
 FAILED, WRONG_USAGE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 
+# Images that are made here: Aware's own cannot be pulled everywhere.
+VOLUME_OF_STAND_IN = (
+    *("--set", "image.tag=1.0.0-stand-in"),
+    *("--set", "persistence.enabled=true", "--set", "persistence.size=10Mi"),
+)
+PORT = 18789
+VISIT_SECONDS = 10
+_GET = ("--namespace", NAMESPACE, "get", "--output", "json")
+
+SIMULATED_TRUTH = """Containers are simulated (KWOK): no image was pulled and no gateway runs.
+The Kubernetes API, scheduling, admission and Helm are real."""
+REAL_TRUTH = """Containers are real, on a node of their own: kubelet, containerd, DNS, volumes.
+The gateway in them is a stand-in of this project: Aware's own image cannot be pulled here."""
+
 Command = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where the demo runs: a kubeconfig with one context, and who plays the containers."""
+    """Where the demo runs: a kubeconfig with one context, and whose cluster it is.
+
+    `context` is the user's, None in the demo's own cluster. `node` is the folder of a cluster with
+    real containers, whose Services can be reached from here.
+    """
 
     kubeconfig: Path
-    context: str | None
-
-    @property
-    def is_simulated(self) -> bool:
-        """Tell whether this is the demo's own cluster."""
-        return self.context is None
+    context: str | None = None
+    node: Path | None = None
 
 
-def plan_commands(existing: Collection[str]) -> list[Command]:
-    """Return the commands to run, given the tenants that are there already."""
-    installs = {"acme": (), "globex": ("--stopped",)}
+@dataclass(frozen=True)
+class Step:
+    """A command as a person would type it, and the exit code that the demo expects of it."""
+
+    command: Command
+    exit_code: int = 0
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A request to a tenant's Service, with or without its token, and the status it must give."""
+
+    slug: str
+    path: str
+    method: str
+    has_token: bool
+    status: int
+
+
+def plan_steps(existing: Collection[str], *, has_real_containers: bool) -> list[Step | Visit]:
+    """Return what to do, given the tenants that are there already."""
+    acme = VOLUME_OF_STAND_IN if has_real_containers else ()
+    installs = {"acme": acme, "globex": ("--stopped",)}
+    steps: list[Step | Visit] = [
+        Step(("release-manager", "install-tenant", slug, *options))
+        for slug, options in installs.items()
+        if slug not in existing
+    ]
+    steps += _plan_visits() if has_real_containers else [_plan_upgrade()]
     return [
-        *(
-            ("release-manager", "install-tenant", slug, *options)
-            for slug, options in installs.items()
-            if slug not in existing
-        ),
-        ("release-manager", "upgrade-tenant", "acme", "--set", "resources.limits.memory=384Mi"),
-        ("release-manager", "list-tenants"),
-        ("helm", "list", "-n", NAMESPACE),
-        ("release-manager", "show-tenant", "acme"),
+        *steps,
+        Step(("release-manager", "list-tenants")),
+        Step(("helm", "list", "-n", NAMESPACE)),
+        Step(("release-manager", "show-tenant", "acme")),
+    ]
+
+
+def _plan_upgrade() -> Step:
+    """Return an upgrade that pods of any kind can take."""
+    return Step(
+        ("release-manager", "upgrade-tenant", "acme", "--set", "resources.limits.memory=384Mi")
+    )
+
+
+def _plan_visits() -> list[Step | Visit]:
+    """Return what only real containers can show."""
+    crash = ("--set", "image.tag=1.2.0-crashes-stand-in")
+    home = Visit("acme", "/", "GET", has_token=True, status=200)
+    return [
+        Visit("acme", "/", "GET", has_token=False, status=401),
+        Visit("acme", "/counter", "POST", has_token=True, status=200),
+        Step(("release-manager", "stop-tenant", "acme")),
+        Step(("release-manager", "start-tenant", "acme")),
+        home,
+        # A version that ends with an error: explained, and taken back.
+        Step(("release-manager", "upgrade-tenant", "acme", *crash), exit_code=FAILED),
+        home,
     ]
 
 
@@ -67,12 +129,13 @@ def find_place(context: str | None, scratch: Path) -> Place:
         say("cluster: a local one, started for this demo")
         kind = clusters.choose_kind(os.environ.get("CONTAINERS") or "auto")
         kind.build()
-        return Place(clusters.start("demo", containers=kind.name).kubeconfig, None)
+        cluster = clusters.start("demo", containers=kind.name)
+        return Place(cluster.kubeconfig, node=cluster.folder if kind is clusters.REAL else None)
     build_groups(catalogue.OWN_CLUSTER)
     kubeconfig = scratch / "kubeconfig"
     copy_context(context, kubeconfig)
     say(f"cluster: yours, context {context}; its containers are real")
-    return Place(kubeconfig, context)
+    return Place(kubeconfig, context=context)
 
 
 def build_environment(place: Place, inherited: Mapping[str, str]) -> dict[str, str]:
@@ -104,6 +167,35 @@ def run(command: Command, environment: Mapping[str, str]) -> int:
             process.terminate()
             process.wait()
             raise
+
+
+def visit(planned: Visit, node: Path, environment: Mapping[str, str]) -> int:
+    """Send one request through the tenant's Service, show what it answers, return the status."""
+    name = f"tenant-{planned.slug}"
+    service = json.loads(ask(("kubectl", *_GET, "service", name), environment) or "{}")
+    secret = json.loads(ask(("kubectl", *_GET, "secret", f"{name}-token"), environment) or "{}")
+    headers = {}
+    if planned.has_token:
+        token = base64.b64decode(secret["data"]["token"]).decode()
+        headers["Authorization"] = f"Bearer {token}"
+    said = "with its token" if planned.has_token else "without a token"
+    print(
+        f"\n> {planned.method} http://{name}.{NAMESPACE}:{PORT}{planned.path}, {said}", flush=True
+    )
+    with reach(node, service["spec"]["clusterIP"], PORT) as port:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=VISIT_SECONDS)
+        with closing(connection):
+            connection.request(planned.method, planned.path, headers=headers)
+            answer = connection.getresponse()
+            print(f"{answer.status} {answer.reason}  {answer.read().decode().strip()}", flush=True)
+    return answer.status
+
+
+def take(step: Step | Visit, place: Place, environment: Mapping[str, str]) -> bool:
+    """Take one step of the demo; tell whether it went as the demo expects."""
+    if isinstance(step, Visit):
+        return place.node is not None and visit(step, place.node, environment) == step.status
+    return run(step.command, environment) == step.exit_code
 
 
 def ask(command: Command, environment: Mapping[str, str]) -> str | None:
@@ -147,7 +239,7 @@ def list_slugs(environment: Mapping[str, str]) -> set[str]:
 
 def summarise(place: Place, seconds: float) -> str:
     """Return the demo's last words."""
-    if not place.is_simulated:
+    if place.context is not None:
         return (
             f"\nDone in {seconds:.0f} s, in your cluster (context {place.context}).\n"
             "Remove the tenants again:\n"
@@ -156,8 +248,7 @@ def summarise(place: Place, seconds: float) -> str:
         )
     return f"""
 Done in {seconds:.0f} s.
-Containers are simulated (KWOK): no image was pulled and no gateway runs.
-The Kubernetes API, scheduling, admission and Helm are real.
+{SIMULATED_TRUTH if place.node is None else REAL_TRUTH}
 
 Go on by hand:
   export KUBECONFIG=$(make -s demo-kubeconfig) PATH=$(make -s tools-path):$PWD/.venv/bin:$PATH
@@ -177,11 +268,10 @@ def demonstrate(context: str | None, scratch: Path) -> int:
     existing = list_slugs(environment)
     for slug in sorted(existing & {"acme", "globex"}):
         say(f"tenant {slug} is there from an earlier run")
-    for command in plan_commands(existing):
-        code = run(command, environment)
-        if code != 0:
-            say(f"the demo ends here: `{shlex.join(command)}` failed with exit code {code}")
-            return code
+    for step in plan_steps(existing, has_real_containers=place.node is not None):
+        if not take(step, place, environment):
+            say(f"the demo ends here: this went otherwise than expected: {step}")
+            return FAILED
     print(summarise(place, time.monotonic() - started))
     return 0
 

@@ -6,14 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from local_cluster.demo import Place, build_environment, main, plan_commands, summarise
+from local_cluster.demo import Place, Step, Visit, build_environment, main, plan_steps, summarise
 
-SIMULATED = Place(Path("/k"), None)
+SIMULATED = Place(Path("/k"))
+
+
+def list_lines(existing: set[str], *, has_real_containers: bool = False) -> list[str]:
+    """Return the command lines of the demo."""
+    steps = plan_steps(existing, has_real_containers=has_real_containers)
+    return [" ".join(step.command) for step in steps if isinstance(step, Step)]
 
 
 def test_first_run_installs_both_tenants() -> None:
-    lines = [" ".join(command) for command in plan_commands(set())]
-    assert lines == [
+    assert list_lines(set()) == [
         "release-manager install-tenant acme",
         "release-manager install-tenant globex --stopped",
         "release-manager upgrade-tenant acme --set resources.limits.memory=384Mi",
@@ -24,9 +29,22 @@ def test_first_run_installs_both_tenants() -> None:
 
 
 def test_later_run_installs_only_what_is_missing() -> None:
-    lines = [" ".join(command) for command in plan_commands({"acme", "other"})]
+    lines = list_lines({"acme", "other"})
     assert "release-manager install-tenant acme" not in lines
     assert "release-manager install-tenant globex --stopped" in lines
+
+
+def test_real_containers_are_visited_and_a_crash_is_expected_to_fail() -> None:
+    steps = plan_steps(set(), has_real_containers=True)
+    assert {step.status for step in steps if isinstance(step, Visit)} == {200, 401}
+    failing = [step for step in steps if isinstance(step, Step) and step.exit_code]
+    assert [step.command[:3] for step in failing] == [("release-manager", "upgrade-tenant", "acme")]
+
+
+def test_summary_of_real_containers_says_that_the_gateway_is_a_stand_in() -> None:
+    text = summarise(Place(Path("/k"), node=Path("/n")), 12.3)
+    assert "stand-in" in text
+    assert "simulated" not in text
 
 
 def test_commands_get_the_demos_cluster_and_no_settings_of_the_users() -> None:
