@@ -26,7 +26,8 @@ from release_manager.errors import (
 )
 from release_manager.operations.readiness import wait_until_ready
 from release_manager.ports import Deployment, Ports, RunOptions
-from release_manager.tenant import ReleaseStatus, Revision, RevisionLabels, Target, Workload
+from release_manager.tenant import ReleaseStatus, Revision, RevisionLabels, Target
+from release_manager.workload import Workload
 
 TIMEOUT_SECONDS = 60.0
 
@@ -263,6 +264,7 @@ class ClusterContract:
         assert list(ports.cluster.list_workloads()) == []
         assert ports.cluster.list_pods(slug) == {}
         assert list(ports.cluster.list_events(slug)) == []
+        assert list(ports.cluster.list_all_events()) == []
         assert not ports.cluster.has_volume(slug)
 
     def test_a_workload_tells_what_the_release_asks_for(
@@ -284,6 +286,33 @@ class ClusterContract:
         pods = ports.cluster.list_pods()[slug]
         assert [pod.is_ready for pod in pods] == [True, True]
         assert ports.cluster.list_pods(slug) == {slug: pods}
+
+    def test_a_pod_is_of_the_workloads_newest_replica_set(
+        self, ports: Ports, slug: str, chart: Chart, run: RunOptions
+    ) -> None:
+        ports.secrets.create_token(slug, "token")
+        deploy(ports, slug, chart)
+        assert wait_until_ready(ports, slug, revision=1, run=run).is_ready
+        (pod,) = ports.cluster.list_pods(slug)[slug]
+        newest = read_workload(ports, slug).replica_set
+        assert newest == f"{Target(slug).release}-{pod.template_hash}"
+        assert pod.uid
+        assert not pod.is_cut_off
+
+    def test_workload_and_pods_tell_where_their_environment_comes_from(
+        self, ports: Ports, slug: str, chart: Chart, run: RunOptions
+    ) -> None:
+        ports.secrets.create_token(slug, "token")
+        deploy(ports, slug, chart, {"env": {"A": "private"}})
+        assert wait_until_ready(ports, slug, revision=1, run=run).is_ready
+        (pod,) = ports.cluster.list_pods(slug)[slug]
+        for environment in (pod.environment, read_workload(ports, slug).environment):
+            assert environment.values == {"A": "private"}
+            assert environment.secret_names == (Target(slug).token_secret,)
+
+    def test_what_is_not_there_explains_nothing(self, ports: Ports) -> None:
+        assert ports.cluster.read_config_maps(["no-such-map"]) == {}
+        assert ports.cluster.read_node_outage("no-such-node") is None
 
     def test_a_rollout_that_completed_has_settled(
         self, ports: Ports, slug: str, chart: Chart, run: RunOptions

@@ -12,7 +12,7 @@ CAUSES = {
     "crash-loop": "container gateway keeps crashing with exit code 1",
     "out-of-memory": "container gateway ran out of memory (limit 256Mi)",
     "image-pull": "image registry.wareit.ai/aware-gateway:",
-    "missing-secret": "container gateway cannot be created: secret",
+    "missing-secret": "Secret tenant-acme-token is missing, and container gateway needs it",
 }
 
 
@@ -64,7 +64,8 @@ def test_a_slow_start_is_no_failure(operator: Operator) -> None:
 def test_a_tenant_that_is_never_ready_fails_by_the_timeout(operator: Operator) -> None:
     never = ("--set", f"{BEHAVIOUR}=never-ready", "--timeout", "4s")
     result = operator.run("install-tenant", "acme", *never, exit_code=1)
-    assert "0 of 1 replicas ready after 4 seconds: a probe fails" in result.stderr
+    assert "0 of 1 replicas ready after 4 seconds: container gateway runs, but" in result.stderr
+    assert "HTTP probe failed with statuscode: 503; look at its log" in result.stderr
 
 
 def test_no_room_on_the_node_is_told(operator: Operator) -> None:

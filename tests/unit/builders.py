@@ -6,16 +6,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from release_manager.tenant import (
-    Container,
-    Event,
-    Holder,
-    Pod,
-    ReleaseStatus,
-    Revision,
-    RevisionLabels,
-    Workload,
-)
+from release_manager.tenant import Holder, ReleaseStatus, Revision, RevisionLabels
+from release_manager.workload import Container, Event, Pod, Workload
 from tests.unit.fakes import START
 
 NOW = START

@@ -32,18 +32,15 @@ from release_manager.ports import Clock, Deployment, Ports, RunOptions, TokenSec
 from release_manager.settings import Settings
 from release_manager.tenant import (
     Claim,
-    Container,
-    Event,
     Holder,
-    Pod,
     ReleaseStatus,
     Revision,
     RevisionBody,
     RevisionLabels,
     Target,
-    Workload,
 )
 from release_manager.values import coalesce_values, merge_values
+from release_manager.workload import Container, Environment, Event, Pod, Workload
 
 HISTORY_MAX = 5
 START = datetime(2026, 3, 1, 3, 0, tzinfo=UTC)
@@ -87,6 +84,14 @@ def build_chart(version: str = "0.1.0", **default_values: Any) -> Chart:
         default_values=values,
         schema=_SCHEMA,
         profiles={"default": {}, "openclaw": {"env": {"NODE_OPTIONS": "--max-old-space-size=512"}}},
+    )
+
+
+def missing_image(tag: str) -> str:
+    """Return the sentence about an image that ``FakeCluster.break_image`` broke."""
+    return (
+        f"image registry.wareit.ai/aware-gateway:{tag} cannot be pulled: its registry "
+        "registry.wareit.ai has no such image; push it, or correct image.repository and image.tag"
     )
 
 
@@ -154,7 +159,8 @@ class FakeCluster:
     sick_images: by tag, what the container of such an image shows for ever. stop_seconds: how
     long the pods of a tenant that is stopped go on. missed_deadline_at: when the condition
     of a rollout that missed its deadline was written. scheduling_message: why no node takes
-    a pod. foreign_fields: by slug.
+    a pod. foreign_fields: by slug. node_outages: since when. reads: what explains failures and
+    was asked for, in order.
     """
 
     def __init__(self, clock: FakeClock) -> None:
@@ -170,17 +176,22 @@ class FakeCluster:
         self.failure_message = ""
         self.events: list[Event] = []
         self.logs: dict[str, list[str]] = {}
+        self.config_maps: dict[str, dict[str, str]] = {}
+        self.node_outages: dict[str, datetime] = {}
         self.volumes: set[str] = set()
         self.pod_lists = 0
+        self.reads: list[str] = []
 
     # What a test does by hand.
 
     def break_image(self, tag: str, **container: Any) -> None:
-        """Let containers with this image tag never get ready."""
-        shown = {"waiting_reason": "ImagePullBackOff", **container}
+        """Let containers with this image tag never get ready: without more, there is no image."""
+        image = f"registry.wareit.ai/aware-gateway:{tag}"
+        missing = {"waiting_reason": "ImagePullBackOff", "waiting_message": f"{image}: not found"}
+        shown = container if "waiting_reason" in container else {**missing, **container}
         self.sick_images[tag] = Container(
             name="gateway",
-            image=f"registry.wareit.ai/aware-gateway:{tag}",
+            image=image,
             is_ready=False,
             restarts=shown.pop("restarts", 0),
             **shown,
@@ -236,14 +247,29 @@ class FakeCluster:
         pods = {name: self._show_pods(name) for name in wanted if name in self._applied}
         return {name: found for name, found in pods.items() if found}
 
+    def list_all_events(self) -> Sequence[Event]:
+        self.reads.append("events")
+        return list(self.events)
+
     def list_pod_events(self, pod: Pod) -> Sequence[Event]:
-        return [event for event in self.events if event.name == pod.name]
+        self.reads.append(f"events of {pod.name}")
+        return [event for event in self.events if event.name in (pod.name, *pod.claims)]
 
     def list_events(self, slug: str) -> Sequence[Event]:
         return [event for event in self.events if Target(slug).release in event.name]
 
-    def read_log_tail(self, pod: Pod, *, is_previous: bool, lines: int) -> Sequence[str]:
+    def read_log_tail(self, pod: Pod, container: Container, *, lines: int) -> Sequence[str]:
+        self.reads.append(f"log of {pod.name}")
         return self.logs.get(pod.name.rpartition("-")[0], [])[-lines:]
+
+    def read_config_maps(self, names: Sequence[str]) -> dict[str, str]:
+        self.reads += [f"ConfigMap {name}" for name in names]
+        found = [self.config_maps.get(name, {}) for name in names]
+        return {key: value for data in found for key, value in data.items()}
+
+    def read_node_outage(self, node: str) -> datetime | None:
+        self.reads.append(f"node {node}")
+        return self.node_outages.get(node)
 
     def has_volume(self, slug: str) -> bool:
         return slug in self.volumes
@@ -269,7 +295,6 @@ class FakeCluster:
         reason = "NewReplicaSetAvailable" if has_settled else "ReplicaSetUpdated"
         if self.missed_deadline_at is not None:
             reason = "ProgressDeadlineExceeded"
-        own_secret = applied.values["token"]["existingSecret"]
         host = applied.values["host"] or f"{slug}.{applied.values['domain']}"
         return Workload(
             slug=slug,
@@ -277,7 +302,9 @@ class FakeCluster:
             spec_replicas=applied.spec_replicas,
             ready_replicas=applied.spec_replicas if is_ready else 0,
             updated_replicas=applied.spec_replicas,
-            existing_replicas=applied.spec_replicas + is_stopping,
+            existing_replicas=applied.spec_replicas,
+            ending_replicas=int(is_stopping),
+            replica_set=f"{Target(slug).release}-{applied.generation}",
             is_observed=True,
             image=applied.image,
             host=host,
@@ -286,7 +313,7 @@ class FakeCluster:
             progress_at=self.missed_deadline_at or applied.pods_since,
             failure_message=self.failure_message,
             foreign_fields=self.foreign_fields.get(slug, ()),
-            secret_names=(own_secret or Target(slug).token_secret,),
+            environment=_build_environment(slug, applied),
         )
 
     def _show_pods(self, slug: str) -> list[Pod]:
@@ -296,19 +323,28 @@ class FakeCluster:
         is_ready = self._is_ready(applied)
         healthy = Container("gateway", applied.image, is_ready, 0)
         container = self.sick_images.get(applied.values["image"]["tag"], healthy)
+        is_unscheduled = bool(self.scheduling_message) and not is_ready
         return [
             Pod(
                 name=f"{Target(slug).release}-{applied.generation}-{number}",
                 phase="Running" if is_ready else "Pending",
-                node="node-0",
+                node="" if is_unscheduled else "node-0",
                 is_ready=is_ready,
                 is_deleting=False,
                 created_at=applied.pods_since,
-                scheduling_message="" if is_ready else self.scheduling_message,
-                containers=(container,),
+                uid=f"{slug}-{applied.generation}-{number}",
+                template_hash=str(applied.generation),
+                scheduling_message=self.scheduling_message if is_unscheduled else "",
+                environment=_build_environment(slug, applied),
+                containers=() if is_unscheduled else (container,),
             )
             for number in range(applied.spec_replicas)
         ]
+
+
+def _build_environment(slug: str, applied: _Applied) -> Environment:
+    own_secret = applied.values["token"]["existingSecret"] or Target(slug).token_secret
+    return Environment(applied.values["env"], secret_names=(own_secret,))
 
 
 @dataclass(frozen=True)

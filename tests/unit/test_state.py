@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from release_manager.diagnosis import Diagnosis
+from release_manager.diagnosis import Cause, Diagnosis
 from release_manager.state import (
     HAND_RUN_TIMEOUT,
     ROLLOUT_GRACE,
@@ -16,13 +16,15 @@ from release_manager.state import (
     Verdict,
     determine_state,
 )
-from release_manager.tenant import Claim, Revision, Workload
+from release_manager.tenant import Claim, Revision
+from release_manager.workload import Workload
 from tests.unit.builders import MINUTE, NOW, build_holder, build_revision, build_workload
 
 ALIVE = {"process-1": build_holder()}
 OLD = HAND_RUN_TIMEOUT + timedelta(seconds=1)
-HOPELESS = Diagnosis("image x cannot be pulled", is_hopeless=True)
-PASSING = Diagnosis("a probe fails", is_hopeless=False)
+HOPELESS = Diagnosis(Cause.IMAGE_MISSING, "image x cannot be pulled", patience_seconds=3)
+PASSING = Diagnosis(Cause.NOT_READY, "a probe fails")
+STARTING = Diagnosis(Cause.STARTING, "it is still starting")
 DEPLOYED = build_revision("deployed", age=ROLLOUT_GRACE + timedelta(seconds=1))
 YOUNG = build_revision("deployed", age=ROLLOUT_GRACE - timedelta(seconds=1))
 NEW = {"progress_reason": "ReplicaSetUpdated"}
@@ -38,6 +40,10 @@ def _judge(revision: Revision, workload: Workload | None = None, **seen: Any) ->
     [
         # deployed: the Deployment decides
         (DEPLOYED, build_workload(1), None, "running"),
+        (DEPLOYED, build_workload(0, **NEW), STARTING, "progressing"),
+        (DEPLOYED, build_workload(0, **LATE), STARTING, "failed"),
+        (DEPLOYED, build_workload(0, wanted=0, ending_replicas=1), STARTING, "degraded"),
+        (YOUNG, build_workload(0, wanted=0, ending_replicas=1), STARTING, "progressing"),
         (DEPLOYED, build_workload(3, wanted=3), None, "running"),
         (DEPLOYED, build_workload(0, wanted=0), None, "stopped"),
         (DEPLOYED, build_workload(0, wanted=0, existing_replicas=1), None, "degraded"),
@@ -155,6 +161,9 @@ def test_a_healthy_tenant_needs_no_reason(workload: Workload) -> None:
         (DEPLOYED, build_workload(0, failure_message="quota"), None, "quota"),
         (DEPLOYED, build_workload(0, **LATE), None, "not ready in time"),
         (DEPLOYED, build_workload(0, **NEW), PASSING, "a probe fails"),
+        (DEPLOYED, build_workload(0, **NEW), STARTING, "it is still starting"),
+        (DEPLOYED, build_workload(0, **LATE), STARTING, "not ready in time: it is still starting"),
+        (DEPLOYED, build_workload(0, **LATE), PASSING, "a probe fails"),
     ],
 )
 def test_anything_but_health_has_a_reason(

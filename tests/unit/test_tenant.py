@@ -19,7 +19,6 @@ from release_manager.tenant import (
     RevisionBody,
     RevisionLabels,
     Target,
-    Workload,
     validate_slug,
 )
 from release_manager.wiring import bundled_chart
@@ -27,18 +26,6 @@ from release_manager.wiring import bundled_chart
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 REVISION = Revision("acme", 4, ReleaseStatus.DEPLOYED, NOW, NOW)
 LABELS = RevisionLabels("digest", "defaults", "0.1.0", "default", "process-1", written_for=4)
-WORKLOAD = Workload(
-    slug="acme",
-    wanted_replicas=2,
-    spec_replicas=2,
-    ready_replicas=2,
-    updated_replicas=2,
-    existing_replicas=2,
-    is_observed=True,
-    image="aware-gateway:1",
-    host="acme.wareit.ai",
-    chart="aware-tenant-0.1.0",
-)
 
 
 @pytest.mark.parametrize("slug", ["a", "7", "acme", "acme-2", "a--b", "a" * MAX_SLUG_LENGTH])
@@ -146,23 +133,6 @@ def test_a_revision_without_labels_has_no_writer() -> None:
 def test_a_rollback_names_the_revision_it_restored(description: str, restored: int | None) -> None:
     body = RevisionBody(REVISION, description, "aware-tenant", "0.1.0", {}, "")
     assert body.rolled_back_to == restored
-
-
-@pytest.mark.parametrize(
-    ("changes", "is_ready"),
-    [
-        ({}, True),
-        ({"ready_replicas": 1}, False),
-        ({"updated_replicas": 1}, False),
-        ({"existing_replicas": 3}, False),
-        ({"is_observed": False}, False),
-    ],
-    ids=["all ready", "one not ready", "one old", "an old one is left", "not seen yet"],
-)
-def test_a_workload_is_ready_when_only_ready_pods_of_its_revision_exist(
-    changes: dict[str, int], is_ready: bool
-) -> None:
-    assert replace(WORKLOAD, **changes).is_ready is is_ready
 
 
 def test_values_are_kept_out_of_representations() -> None:

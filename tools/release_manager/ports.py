@@ -14,7 +14,8 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from .chart import Chart
-from .tenant import Claim, Event, Holder, Pod, Revision, RevisionBody, RevisionLabels, Workload
+from .tenant import Claim, Holder, Revision, RevisionBody, RevisionLabels
+from .workload import Container, Event, Pod, Workload
 
 Progress = Callable[[str], None]
 
@@ -132,12 +133,24 @@ class Cluster(Protocol):
         """Return the events about a tenant's objects, oldest first."""
         ...
 
-    def list_pod_events(self, pod: Pod) -> Sequence[Event]:
-        """Return the events about one pod, oldest first."""
+    def list_all_events(self) -> Sequence[Event]:
+        """Return the events about everything in the namespace, oldest first."""
         ...
 
-    def read_log_tail(self, pod: Pod, *, is_previous: bool, lines: int) -> Sequence[str]:
-        """Return the last log lines of a pod's gateway; empty when there are none."""
+    def list_pod_events(self, pod: Pod) -> Sequence[Event]:
+        """Return the events about one pod, and its claims while no node has it, oldest first."""
+        ...
+
+    def read_log_tail(self, pod: Pod, container: Container, *, lines: int) -> Sequence[str]:
+        """Return the last lines of a container's last run that ended; empty without any."""
+        ...
+
+    def read_config_maps(self, names: Sequence[str]) -> dict[str, str]:
+        """Return what the named ConfigMaps hold, by key, as far as they may be read."""
+        ...
+
+    def read_node_outage(self, node: str) -> datetime | None:
+        """Return since when a node has not been ready; None when it is or may not be read."""
         ...
 
     def has_volume(self, slug: str) -> bool:

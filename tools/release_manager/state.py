@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from .diagnosis import Diagnosis
-from .tenant import Claim, Holder, ReleaseStatus, Revision, Workload
+from .tenant import Claim, Holder, ReleaseStatus, Revision
+from .workload import Workload
 
 # Helm's own default for --timeout: a hand-run Helm that is older has ended or died.
 HAND_RUN_TIMEOUT = timedelta(minutes=5)
@@ -129,6 +130,8 @@ def _judge_workload(workload: Workload, diagnosis: Diagnosis | None, *, is_young
     has_missed_deadline = workload.has_missed_deadline and not is_young
     if has_missed_deadline or (diagnosis is not None and diagnosis.is_hopeless):
         state = TenantState.DEGRADED if workload.has_settled else TenantState.FAILED
+        if diagnosis is not None and diagnosis.is_notice:
+            why = f"not ready in time: {why}"
         return Verdict(state, why or "not ready in time")
     # Scaling up leaves the condition of the rollout before: a young revision is starting.
     if workload.has_settled and not is_young:

@@ -1,4 +1,4 @@
-"""What a tenant is: its names, its revisions, its Deployment and its pods.
+"""What a tenant is: its names, its revisions, and who is at work on it.
 
 Only frozen data and the rules for slugs; nothing here looks at a cluster.
 """
@@ -172,95 +172,6 @@ class RevisionBody:
         """Number of the revision that this one restored, when it came from a rollback."""
         match = re.fullmatch(r"Rollback to (\d+)", self.description)
         return int(match[1]) if match else None
-
-
-@dataclass(frozen=True)
-class Workload:
-    """A tenant's Deployment.
-
-    wanted_replicas is what the release says (an annotation that only Helm writes),
-    spec_replicas what the Deployment says now: they differ after ``kubectl scale``.
-    foreign_fields: dotted paths that a program other than helm has set, as ``kubectl set
-    image`` does. secret_names: the Secrets that its containers' environment comes from.
-    """
-
-    slug: str
-    wanted_replicas: int
-    spec_replicas: int
-    ready_replicas: int
-    updated_replicas: int
-    existing_replicas: int
-    is_observed: bool
-    image: str
-    host: str
-    chart: str
-    progress_reason: str = ""
-    progress_at: datetime | None = None
-    failure_message: str = ""
-    foreign_fields: tuple[str, ...] = ()
-    secret_names: tuple[str, ...] = ()
-    resources: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether every replica of the current revision is ready and no older one is left."""
-        return self.is_observed and (
-            self.spec_replicas
-            == self.updated_replicas
-            == self.existing_replicas
-            == self.ready_replicas
-        )
-
-    @property
-    def has_settled(self) -> bool:
-        """Whether the last rollout once completed."""
-        return self.is_observed and self.progress_reason == "NewReplicaSetAvailable"
-
-    @property
-    def has_missed_deadline(self) -> bool:
-        """Whether the Deployment made no progress within its own deadline."""
-        return self.is_observed and self.progress_reason == "ProgressDeadlineExceeded"
-
-
-@dataclass(frozen=True)
-class Container:
-    """One container of a pod: why it waits, and how it ended before."""
-
-    name: str
-    image: str
-    is_ready: bool
-    restarts: int
-    waiting_reason: str = ""
-    waiting_message: str = ""
-    exit_code: int | None = None
-    exit_reason: str = ""
-    memory_limit: str = ""
-
-
-@dataclass(frozen=True)
-class Pod:
-    """One pod of a tenant."""
-
-    name: str
-    phase: str
-    node: str
-    is_ready: bool
-    is_deleting: bool
-    created_at: datetime
-    scheduling_message: str = ""
-    containers: tuple[Container, ...] = ()
-
-
-@dataclass(frozen=True)
-class Event:
-    """A Kubernetes event about one of a tenant's objects."""
-
-    at: datetime
-    kind: str
-    name: str
-    reason: str
-    message: str
-    is_warning: bool
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -65,6 +65,15 @@ def test_frozen_data_becomes_plain_data() -> None:
         "readyReplicas": [1, 2],
         "values": {"some_key": [{"is_x": 1}]},
     }
+
+
+def test_what_representations_hide_is_not_printed() -> None:
+    @dataclass(frozen=True)
+    class Hiding:
+        name: str
+        token: str = field(repr=False)
+
+    assert to_plain(Hiding("acme", "private")) == {"name": "acme"}
 
 
 @pytest.mark.parametrize(

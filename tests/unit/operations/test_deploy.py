@@ -20,7 +20,7 @@ from release_manager.operations.rollback import plan_tenant_rollback
 from release_manager.operations.show import read_history
 from release_manager.operations.upgrade import UpgradeRequest, plan_upgrade, upgrade_tenant
 from release_manager.ports import RunOptions
-from tests.unit.fakes import FakeWorld, ManagerKilled
+from tests.unit.fakes import FakeWorld, ManagerKilled, missing_image
 
 
 def _plan(world: FakeWorld) -> tuple[Observation, Plan]:
@@ -53,12 +53,11 @@ def test_without_waiting_it_returns_at_once_and_says_so(world: FakeWorld) -> Non
 
 def test_an_upgrade_whose_pods_fail_is_rolled_back_and_explained(world: FakeWorld) -> None:
     world.install()
-    world.cluster.break_image("broken", waiting_message="not found")
+    world.cluster.break_image("broken")
     with pytest.raises(RolloutFailedError) as caught:
         world.upgrade(overrides={"image": {"tag": "broken"}})
     assert caught.value.problem == (
-        "revision 2 failed and was rolled back to revision 1: "
-        "image registry.wareit.ai/aware-gateway:broken cannot be pulled: not found"
+        f"revision 2 failed and was rolled back to revision 1: {missing_image('broken')}"
     )
     assert world.statuses() == ["superseded", "failed", "deployed"]
     assert "tag" not in world.values()["image"]
@@ -69,7 +68,7 @@ def test_the_history_tells_why_a_revision_was_rolled_back(world: FakeWorld) -> N
     _fail_an_upgrade(world)
     assert [entry.description for entry in read_history(world.ports, "acme")] == [
         "Install complete",
-        "failed: image registry.wareit.ai/aware-gateway:broken cannot be pulled",
+        f"failed: {missing_image('broken')}",
         "Rollback to 1",
     ]
 
@@ -99,10 +98,9 @@ def test_a_restored_revision_that_is_not_ready_either_is_told(world: FakeWorld) 
     world.install(image={"tag": "one"})
     world.cluster.break_image("one")
     caught = _fail_an_upgrade(world)
-    image = "image registry.wareit.ai/aware-gateway"
     assert caught.problem == (
-        "revision 2 failed and was rolled back to revision 1, which is not ready either: "
-        f"{image}:one cannot be pulled: {image}:broken cannot be pulled"
+        f"revision 2 failed and was rolled back to revision 1: {missing_image('broken')}; "
+        f"revision 1 is not ready either: {missing_image('one')}"
     )
     assert world.statuses() == ["superseded", "failed", "deployed"]
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from release_manager.errors import NamespaceNotFoundError
-from release_manager.operations.listing import TenantSummary, list_tenants
+from release_manager.errors import NamespaceNotFoundError, RolloutFailedError
+from release_manager.operations.listing import MAX_LOGS, TenantSummary, list_tenants
 from release_manager.tenant import ReleaseStatus
-from tests.unit.fakes import FakeWorld, ManagerKilled
+from tests.unit.fakes import FakeWorld, ManagerKilled, missing_image
 
 
 def _row(world: FakeWorld) -> TenantSummary:
@@ -73,9 +73,48 @@ def test_pods_are_read_once_however_many_tenants_fail(world: FakeWorld) -> None:
     before = world.cluster.pod_lists
     rows = list_tenants(world.ports, world.settings)
     assert world.cluster.pod_lists == before + 1
-    assert {row.reason for row in rows} == {
-        "image registry.wareit.ai/aware-gateway:7 cannot be pulled"
-    }
+    assert {row.reason for row in rows} == {missing_image("7")}
+
+
+def test_a_tenant_that_fails_has_the_sentence_that_the_install_ended_with(
+    world: FakeWorld,
+) -> None:
+    crash = {"waiting_reason": "CrashLoopBackOff", "restarts": 2, "exit_code": 1}
+    world.cluster.break_image("7", **crash)
+    world.cluster.logs["tenant-acme-1"] = ["no database"]
+    with pytest.raises(RolloutFailedError) as caught:
+        world.install(image={"tag": "7"})
+    row = _row(world)
+    assert row.state.value == "failed"
+    assert row.reason.endswith("its last lines: no database")
+    assert caught.value.problem == f"revision 1 is not ready: {row.reason}"
+
+
+def test_a_tenant_that_is_still_starting_says_since_when(world: FakeWorld) -> None:
+    world.cluster.start_seconds = 60
+    world.releases.upgrade_by_hand("acme", {}, world.chart)
+    row = _row(world)
+    assert row.state.value == "progressing"
+    assert row.reason.startswith("the pod is being started since 03:00:00 UTC")
+
+
+def test_events_are_read_once_however_many_tenants_fail(world: FakeWorld) -> None:
+    world.cluster.break_image("7", waiting_reason="ContainerCreating")
+    for slug in ("one", "two", "three"):
+        world.releases.upgrade_by_hand(slug, {"image": {"tag": "7"}}, world.chart)
+    world.cluster.reads.clear()
+    list_tenants(world.ports, world.settings)
+    assert world.cluster.reads == ["events"]
+
+
+def test_a_table_of_many_crashes_reads_no_more_than_some_logs(world: FakeWorld) -> None:
+    world.cluster.break_image("7", waiting_reason="CrashLoopBackOff", restarts=2, exit_code=1)
+    for number in range(MAX_LOGS + 5):
+        world.releases.upgrade_by_hand(f"t{number}", {"image": {"tag": "7"}}, world.chart)
+    world.cluster.reads.clear()
+    rows = list_tenants(world.ports, world.settings)
+    assert len([read for read in world.cluster.reads if read.startswith("log")]) == MAX_LOGS
+    assert all("keeps crashing" in row.reason for row in rows)
 
 
 def test_a_killed_upgrade_is_shown_as_stuck(world: FakeWorld) -> None:
@@ -141,6 +180,7 @@ def test_a_chart_that_cannot_be_read_leaves_the_table_whole(world: FakeWorld) ->
 def test_values_set_by_hand_are_told(world: FakeWorld) -> None:
     world.install()
     world.releases.upgrade_by_hand("acme", {"image": {"tag": "by-hand"}}, world.chart)
+    world.clock.advance(60)
     row = _row(world)
     assert (row.reason, row.is_up_to_date) == ("set by hand: image.tag=by-hand", False)
 
@@ -163,6 +203,7 @@ def test_a_hand_run_rollback_is_no_drift(world: FakeWorld) -> None:
     world.install()
     world.upgrade(overrides={"env": {"A": "1"}})
     world.releases.rollback("acme", 1, timeout_seconds=1)
+    world.clock.advance(60)
     row = _row(world)
     assert (row.reason, row.is_up_to_date) == ("", True)
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from release_manager.diagnosis import PATIENCE_SECONDS, SCHEDULING_PATIENCE_SECONDS
+from release_manager.diagnosis.causes import (
+    ANSWER_PATIENCE_SECONDS,
+    COUNTED_PATIENCE_SECONDS,
+    REGISTRY_PATIENCE_SECONDS,
+    SCHEDULING_PATIENCE_SECONDS,
+)
 from release_manager.errors import ChangedMeanwhileError, RolloutFailedError
 from release_manager.operations.readiness import (
     Readiness,
     require_ready,
     wait_until_ready,
 )
-from tests.unit.fakes import FakeWorld
+from tests.unit.fakes import FakeWorld, missing_image
 
 
 def _begin(world: FakeWorld, tag: str = "") -> None:
@@ -43,7 +49,8 @@ def test_the_wait_ends_at_its_timeout(world: FakeWorld) -> None:
     readiness = _wait(world, seconds=10)
     assert not readiness.is_ready
     text = readiness.explain(world.run(timeout_seconds=10))
-    assert text == "0 of 1 replicas ready after 10 seconds"
+    late = "0 of 1 replicas ready after 10 seconds"
+    assert text == f"{late}: the pod is being started since 03:00:00 UTC"
     assert _elapsed(world) == pytest.approx(10, abs=0.5)
 
 
@@ -51,22 +58,59 @@ def test_a_hopeless_cause_ends_the_wait_early(world: FakeWorld) -> None:
     world.cluster.break_image("broken")
     _begin(world, "broken")
     readiness = _wait(world)
-    assert readiness.explain(world.run()).endswith("aware-gateway:broken cannot be pulled")
-    assert _elapsed(world) == pytest.approx(PATIENCE_SECONDS, abs=0.5)
+    assert readiness.explain(world.run()) == missing_image("broken")
+    assert _elapsed(world) == pytest.approx(ANSWER_PATIENCE_SECONDS, abs=0.5)
 
 
 def test_a_cause_that_may_pass_is_waited_for(world: FakeWorld) -> None:
-    world.cluster.break_image("slow", waiting_reason="ErrImagePull")
-    _begin(world, "slow")
+    _run_unready(world)
     _wait(world, seconds=30)
     assert _elapsed(world) == pytest.approx(30, abs=0.5)
 
 
 def test_a_cause_that_may_pass_is_told_with_the_time_that_was_given(world: FakeWorld) -> None:
-    world.cluster.break_image("slow", waiting_reason="ErrImagePull")
+    _run_unready(world)
+    text = _wait(world, seconds=90).explain(world.run(timeout_seconds=90))
+    assert text.startswith("0 of 1 replicas ready after 90 seconds: container gateway runs, but ")
+
+
+def _run_unready(world: FakeWorld) -> None:
+    running = {"waiting_reason": "", "running_since": world.clock.now(), "has_started": True}
+    world.cluster.break_image("slow", **running)
     _begin(world, "slow")
-    text = _wait(world, seconds=30).explain(world.run(timeout_seconds=30))
-    assert text.startswith("0 of 1 replicas ready after 30 seconds: image ")
+
+
+def test_a_registry_that_does_not_answer_is_given_longer(world: FakeWorld) -> None:
+    message = "dial tcp 192.168.77.2:5999: connect: connection refused"
+    world.cluster.break_image("broken", waiting_message=message)
+    _begin(world, "broken")
+    assert "refuses connections" in _wait(world).explain(world.run())
+    assert _elapsed(world) == pytest.approx(REGISTRY_PATIENCE_SECONDS, abs=0.5)
+
+
+def test_a_container_that_has_crashed_often_enough_ends_the_wait_at_once(world: FakeWorld) -> None:
+    crashed = {"waiting_reason": "CrashLoopBackOff", "exit_code": 1, "restarts": 2}
+    world.cluster.break_image("broken", **crashed)
+    _begin(world, "broken")
+    assert "keeps crashing" in _wait(world).explain(world.run())
+    assert _elapsed(world) == pytest.approx(COUNTED_PATIENCE_SECONDS, abs=0.5)
+
+
+def test_each_cause_is_given_its_own_time(world: FakeWorld) -> None:
+    world.cluster.scheduling_message = "0/3 nodes are available: 3 Insufficient memory."
+    world.cluster.break_image("broken")
+    _begin(world, "broken")
+    run = replace(world.run(), progress=lambda text: _schedule_after(world, text, seconds=60))
+    assert wait_until_ready(world.ports, "acme", revision=1, run=run).explain(run) == (
+        missing_image("broken")
+    )
+    assert _elapsed(world) == pytest.approx(60 + ANSWER_PATIENCE_SECONDS, abs=1)
+
+
+def _schedule_after(world: FakeWorld, told: str, *, seconds: float) -> None:
+    if "no node has room" in told:
+        world.clock.advance(seconds)
+        world.cluster.scheduling_message = ""
 
 
 def test_a_missing_deployment_is_told(world: FakeWorld) -> None:
@@ -85,7 +129,7 @@ def test_pods_that_cannot_be_created_are_told(world: FakeWorld) -> None:
 def test_each_change_is_told_once(world: FakeWorld) -> None:
     _begin(world)
     _wait(world)
-    assert world.told == ["waiting: 0 of 1 replicas ready (tenant-acme-1-0 is Pending)"]
+    assert world.told == ["waiting: the pod is being started since 03:00:00 UTC"]
 
 
 def test_another_revision_ends_the_wait_as_an_error(world: FakeWorld) -> None:
@@ -136,3 +180,10 @@ def test_a_pod_that_no_node_takes_is_given_longer(world: FakeWorld) -> None:
     readiness = _wait(world, seconds=300)
     assert readiness.explain(world.run()).startswith("no node has room for the pod")
     assert _elapsed(world) == pytest.approx(SCHEDULING_PATIENCE_SECONDS, abs=0.5)
+
+
+def test_the_wait_for_pods_to_end_gives_up_on_one_whose_node_is_gone(world: FakeWorld) -> None:
+    world.cluster.stop_seconds = 1000
+    world.releases.upgrade_by_hand("acme", {"replicas": 0}, world.chart)
+    assert _wait(world, seconds=300).is_ready
+    assert _elapsed(world) == pytest.approx(300, abs=0.5)

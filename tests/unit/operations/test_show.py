@@ -36,8 +36,23 @@ def test_the_reason_is_taken_from_logs_too(world: FakeWorld) -> None:
     world.cluster.logs["tenant-acme-1"] = ["no database"]
     detail = show_tenant(world.ports, world.settings, "acme")
     assert detail.summary.reason == (
-        "container gateway keeps crashing with exit code 1; its last lines: no database"
+        "container gateway keeps crashing with exit code 1; correct what its log shows; "
+        "its last lines: no database"
     )
+
+
+def test_tokens_are_cut_out_of_events_and_pods(world: FakeWorld) -> None:
+    world.install(image={"tag": "7"})
+    secret = world.secrets.read_token("acme")
+    assert secret is not None
+    world.cluster.break_image(
+        "7", waiting_reason="CreateContainerError", waiting_message=secret.token
+    )
+    world.cluster.events = [build_event("Unhealthy", f"wrong token {secret.token}")]
+    detail = show_tenant(world.ports, world.settings, "acme")
+    assert [event.message for event in detail.events] == ["wrong token [redacted]"]
+    assert detail.pods[0].containers[0].waiting_message == "[redacted]"
+    assert secret.token not in detail.summary.reason
 
 
 def test_only_the_latest_events_are_told(world: FakeWorld) -> None:
@@ -51,7 +66,7 @@ def test_a_tenant_without_a_deployment_can_be_shown(world: FakeWorld) -> None:
     world.install()
     world.cluster.delete_workload("acme")
     detail = show_tenant(world.ports, world.settings, "acme")
-    assert (detail.summary.state.value, detail.resources, detail.pods) == ("degraded", {}, ())
+    assert (detail.summary.state.value, detail.resources, detail.pods) == ("degraded", {}, [])
 
 
 def test_a_tenant_that_is_not_there_is_named(world: FakeWorld) -> None:

@@ -35,10 +35,11 @@ _STATE_COLORS = {
 def to_plain(value: Any) -> Any:
     """Return our frozen types as JSON-like data with camelCase keys and UTC timestamps.
 
-    ``is_`` and ``has_`` are dropped from names: ``is_up_to_date`` becomes ``upToDate``.
+    ``is_`` and ``has_`` are dropped from names: ``is_up_to_date`` becomes ``upToDate``. What
+    ``repr`` hides is left out.
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        names = [item.name for item in dataclasses.fields(value)]
+        names = [item.name for item in dataclasses.fields(value) if item.repr]
         return {to_camel_case(name): to_plain(getattr(value, name)) for name in names}
     if isinstance(value, Enum):
         return value.value

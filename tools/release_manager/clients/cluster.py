@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from ..errors import ForbiddenError, NamespaceNotFoundError, ReleaseManagerError
-from ..tenant import LABEL_DOMAIN, Container, Event, Pod, Target, Workload
+from ..tenant import LABEL_DOMAIN, Target
+from ..workload import Container, Environment, Event, Pod, Workload
 from .kubernetes_api import Json, KubernetesApi, parse_time
 
 _TENANTS = "app=tenant"
@@ -15,6 +16,11 @@ _OWN_MANAGERS = ("helm", "kube-controller-manager")
 _RESTART = "kubectl.kubernetes.io/restartedAt"
 # Names that Kubernetes makes up have no vowels.
 _HASH = "[bcdfghjklmnpqrstvwxz2456789]"
+_COLORS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+# The kubelet's answer for a container that it has removed.
+_NO_LOG = "unable to retrieve container logs for "
+# A node that has just died would hold a log up for half a minute.
+_LOG_SECONDS = 3.0
 
 
 class KubernetesCluster:
@@ -72,27 +78,74 @@ class KubernetesCluster:
         release = Target(slug).release
         return [event for event in self._list_events() if _is_about(event.name, release)]
 
+    def list_all_events(self) -> Sequence[Event]:
+        """Return the events about everything in the namespace, oldest first."""
+        return self._list_events()
+
     def list_pod_events(self, pod: Pod) -> Sequence[Event]:
-        """Return the events about one pod, oldest first."""
-        about = f"involvedObject.kind=Pod,involvedObject.name={pod.name}"
-        return self._list_events(fieldSelector=about)
+        """Return the events about one pod, and its claims while no node has it, oldest first."""
+        objects = [("Pod", pod.name)]
+        if not pod.node:
+            objects += [("PersistentVolumeClaim", claim) for claim in pod.claims]
+        events: list[Event] = []
+        for kind, name in objects:
+            about = f"involvedObject.kind={kind},involvedObject.name={name}"
+            events += self._list_events(fieldSelector=about)
+        return sorted(events, key=lambda event: event.at)
 
     def _list_events(self, **query: str) -> list[Event]:
         items = self._api.get(f"{self._core}/events", **query)["items"] or ()
         return sorted(map(_parse_event, items), key=lambda event: event.at)
 
-    def read_log_tail(self, pod: Pod, *, is_previous: bool, lines: int) -> Sequence[str]:
-        """Return the last log lines of a pod's gateway; empty when there are none."""
+    def read_log_tail(self, pod: Pod, container: Container, *, lines: int) -> Sequence[str]:
+        """Return the last lines of a container's last run that ended; empty without any."""
+        # What a container that waits shows is its last run, unless it has just begun another.
+        is_running = container.running_since is not None
+        tail = [] if is_running else self._read_log(pod, container, lines, is_previous=False)
+        has_ended_before = container.restarts > 0
+        return tail or (
+            self._read_log(pod, container, lines, is_previous=True) if has_ended_before else []
+        )
+
+    def _read_log(
+        self, pod: Pod, container: Container, lines: int, *, is_previous: bool
+    ) -> list[str]:
         try:
             text = self._api.get_text(
                 f"{self._core}/pods/{pod.name}/log",
-                container="gateway",
+                timeout_seconds=_LOG_SECONDS,
+                container=container.name,
                 tailLines=lines,
                 previous=str(is_previous).lower(),
             )
         except ReleaseManagerError:
-            return ()
-        return [line.strip() for line in text.splitlines() if line.strip()]
+            return []
+        if text.startswith(_NO_LOG):
+            return []
+        return [_clean_line(line) for line in text.splitlines() if line.strip()]
+
+    def read_config_maps(self, names: Sequence[str]) -> dict[str, str]:
+        """Return what the named ConfigMaps hold, by key, as far as they may be read."""
+        data: dict[str, str] = {}
+        for name in names:
+            try:
+                found = self._api.find(f"{self._core}/configmaps/{name}")
+            except ForbiddenError:
+                continue
+            data |= (found or {}).get("data") or {}
+        return data
+
+    def read_node_outage(self, node: str) -> datetime | None:
+        """Return since when a node has not been ready; None when it is or may not be read."""
+        try:
+            found = self._api.find(f"/api/v1/nodes/{node}") or {}
+        except ForbiddenError:
+            # A namespaced Role cannot grant this, and nothing depends on it.
+            return None
+        for condition in found.get("status", {}).get("conditions", ()):
+            if condition["type"] == "Ready" and condition["status"] != "True":
+                return parse_time(condition.get("lastTransitionTime"))
+        return None
 
     def has_volume(self, slug: str) -> bool:
         """Return whether the tenant's PersistentVolumeClaim exists."""
@@ -108,8 +161,14 @@ class KubernetesCluster:
 
 def _is_about(name: str, release: str) -> bool:
     # The release's own objects, its ReplicaSets and their pods; not those of tenant-acme-two.
-    made_up = rf"{re.escape(release)}(-data|-{_HASH}{{6,10}}(-{_HASH}{{5}})?)?"
+    # A name that is too long is cut before its last part, dash and all.
+    made_up = rf"{re.escape(release)}(-data|-{_HASH}{{6,10}}(-?{_HASH}{{5}})?)?"
     return re.fullmatch(made_up, name) is not None
+
+
+def _clean_line(line: str) -> str:
+    plain = _COLORS.sub("", line).replace("\t", " ")
+    return "".join(char for char in plain if char.isprintable()).rstrip()
 
 
 def _parse_workload(item: Json) -> Workload:
@@ -126,15 +185,17 @@ def _parse_workload(item: Json) -> Workload:
         ready_replicas=status.get("readyReplicas", 0),
         updated_replicas=status.get("updatedReplicas", 0),
         existing_replicas=status.get("replicas", 0),
+        ending_replicas=status.get("terminatingReplicas", 0),
         is_observed=status.get("observedGeneration", 0) >= metadata.get("generation", 0),
         image=container["image"],
         host=annotations.get(f"{LABEL_DOMAIN}/host", ""),
         chart=metadata.get("labels", {}).get("helm.sh/chart", ""),
+        replica_set=_find_replica_set(progressing.get("message", "")),
         progress_reason=progressing.get("reason", ""),
         progress_at=parse_time(progressing.get("lastUpdateTime")),
         failure_message=conditions.get("ReplicaFailure", {}).get("message", ""),
         foreign_fields=_find_foreign_fields(metadata),
-        secret_names=_find_secret_names(spec["template"]["spec"]["containers"]),
+        environment=_parse_environment(spec["template"]["spec"]),
         resources=container.get("resources", {}),
     )
 
@@ -163,64 +224,143 @@ def _iter_field_paths(node: Json, path: str) -> Iterator[str]:
         yield from _iter_field_paths(value, f"{path}.{name}" if kind == "f" else f"{path}[]")
 
 
-def _find_secret_names(containers: Sequence[Json]) -> tuple[str, ...]:
-    names = set()
-    for container in containers:
-        for entry in container.get("env", ()):
-            names.add(entry.get("valueFrom", {}).get("secretKeyRef", {}).get("name"))
-        for entry in container.get("envFrom", ()):
-            names.add(entry.get("secretRef", {}).get("name"))
+def _find_replica_set(message: str) -> str:
+    # 'ReplicaSet "x" is progressing.', 'Created new replica set "x"': always the newest one.
+    match = re.search(r'replica ?set "([^"]+)"', message, re.IGNORECASE)
+    return match[1] if match else ""
+
+
+def _parse_environment(spec: Json) -> Environment:
+    values: dict[str, str] = {}
+    secrets, config_maps = set(), set()
+    for container in [*spec.get("initContainers", ()), *spec["containers"]]:
+        entries = container.get("env", ())
+        values |= {entry["name"]: entry["value"] for entry in entries if entry.get("value")}
+        sources = [entry.get("valueFrom", {}) for entry in entries]
+        secrets |= {source.get("secretKeyRef", {}).get("name") for source in sources}
+        config_maps |= {source.get("configMapKeyRef", {}).get("name") for source in sources}
+        whole = container.get("envFrom", ())
+        secrets |= {entry.get("secretRef", {}).get("name") for entry in whole}
+        config_maps |= {entry.get("configMapRef", {}).get("name") for entry in whole}
+    for volume in spec.get("volumes", ()):
+        parts = [volume, *volume.get("projected", {}).get("sources", ())]
+        secrets |= {part.get("secret", {}).get("secretName") for part in parts}
+        secrets |= {part.get("secret", {}).get("name") for part in parts}
+    return Environment(values, _sort_names(secrets), _sort_names(config_maps))
+
+
+def _sort_names(names: Iterable[str | None]) -> tuple[str, ...]:
     return tuple(sorted(name for name in names if name))
 
 
 def _parse_pod(item: Json) -> Pod:
     metadata, spec, status = item["metadata"], item["spec"], item.get("status", {})
     conditions = {entry["type"]: entry for entry in status.get("conditions", ())}
-    scheduled = conditions.get("PodScheduled", {})
-    limits = {
-        container["name"]: container.get("resources", {}).get("limits", {}).get("memory", "")
-        for container in spec["containers"]
-    }
+    scheduled, ready = conditions.get("PodScheduled", {}), conditions.get("Ready", {})
+    is_ready = ready.get("status") == "True"
+    is_scheduled = scheduled.get("reason") != "Unschedulable"
+    has_failed = status.get("phase") == "Failed"
     return Pod(
         name=metadata["name"],
         phase=status.get("phase", "Unknown"),
         node=spec.get("nodeName", ""),
-        is_ready=conditions.get("Ready", {}).get("status") == "True",
+        is_ready=is_ready,
         is_deleting="deletionTimestamp" in metadata,
         created_at=parse_time(metadata["creationTimestamp"]),
-        scheduling_message=(
-            scheduled.get("message", "") if scheduled.get("reason") == "Unschedulable" else ""
-        ),
-        containers=tuple(
-            _parse_container(entry, limits) for entry in status.get("containerStatuses", ())
-        ),
+        uid=metadata.get("uid", ""),
+        template_hash=metadata.get("labels", {}).get("pod-template-hash", ""),
+        is_cut_off=_is_cut_off(conditions),
+        unready_since=None if is_ready else _parse_moment(ready.get("lastTransitionTime")),
+        ends_by=_parse_moment(metadata.get("deletionTimestamp")),
+        finalizers=tuple(metadata.get("finalizers", ())),
+        failure=(status.get("message") or status.get("reason", "")) if has_failed else "",
+        scheduling_message="" if is_scheduled else scheduled.get("message", ""),
+        claims=_find_claims(spec),
+        requests=_find_requests(spec),
+        environment=_parse_environment(spec),
+        containers=_parse_containers(spec, status),
     )
 
 
-def _parse_container(entry: Json, limits: dict[str, str]) -> Container:
+def _is_cut_off(conditions: dict[str, Json]) -> bool:
+    """Return whether the node controller, and not the kubelet, took a pod's readiness away.
+
+    It gives no reason, and leaves what the kubelet said of the containers.
+    """
+    ready, containers = conditions.get("Ready", {}), conditions.get("ContainersReady", {})
+    is_alone = containers.get("status") == "True" and not ready.get("reason")
+    return ready.get("status") == "False" and is_alone
+
+
+def _find_claims(spec: Json) -> tuple[str, ...]:
+    return _sort_names(
+        volume.get("persistentVolumeClaim", {}).get("claimName")
+        for volume in spec.get("volumes", ())
+    )
+
+
+def _find_requests(spec: Json) -> dict[str, str]:
+    # With a second container the sum would count, and only the scheduler knows it.
+    containers = spec["containers"]
+    if len(containers) > 1 or spec.get("initContainers"):
+        return {}
+    requests = containers[0].get("resources", {}).get("requests", {})
+    return {name: str(amount) for name, amount in requests.items()}
+
+
+def _parse_containers(spec: Json, status: Json) -> tuple[Container, ...]:
+    specs = {item["name"]: item for item in [*spec.get("initContainers", ()), *spec["containers"]]}
+    entries = [*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())]
+    return tuple(_parse_container(entry, specs.get(entry["name"], {})) for entry in entries)
+
+
+def _parse_container(entry: Json, spec: Json) -> Container:
     state = entry.get("state", {})
-    waiting = state.get("waiting") or {}
+    waiting, running = state.get("waiting") or {}, state.get("running")
     ended = state.get("terminated") or entry.get("lastState", {}).get("terminated") or {}
     return Container(
         name=entry["name"],
         image=entry.get("image", ""),
         is_ready=entry.get("ready", False),
         restarts=entry.get("restartCount", 0),
+        has_started=entry.get("started") or False,
+        startup_seconds=_find_startup_seconds(spec.get("startupProbe")),
+        running_since=_parse_moment(running.get("startedAt")) if running is not None else None,
         waiting_reason=waiting.get("reason", ""),
         waiting_message=waiting.get("message", ""),
         exit_code=ended.get("exitCode"),
         exit_reason=ended.get("reason", ""),
-        memory_limit=limits.get(entry["name"], ""),
+        exit_message=ended.get("message", ""),
+        exit_began_at=_parse_moment(ended.get("startedAt")),
+        exit_at=_parse_moment(ended.get("finishedAt")),
+        memory_limit=spec.get("resources", {}).get("limits", {}).get("memory", ""),
     )
+
+
+def _find_startup_seconds(probe: Json | None) -> int:
+    if probe is None:
+        return 0
+    times = int(probe.get("failureThreshold", 3)) * int(probe.get("periodSeconds", 10))
+    return int(probe.get("initialDelaySeconds", 0)) + times
+
+
+def _parse_moment(text: str | None) -> datetime | None:
+    # The runtime writes the epoch for what never was.
+    moment = parse_time(text)
+    return moment if moment.timestamp() > 0 else None
 
 
 def _parse_event(item: Json) -> Event:
     about = item["involvedObject"]
+    series = item.get("series") or {}
+    at = series.get("lastObservedTime") or item.get("lastTimestamp") or item.get("eventTime")
     return Event(
-        at=parse_time(item.get("lastTimestamp") or item.get("eventTime")),
+        at=parse_time(at),
         kind=about.get("kind", ""),
         name=about.get("name", ""),
         reason=item.get("reason", ""),
         message=item.get("message", ""),
         is_warning=item.get("type") == "Warning",
+        uid=about.get("uid", ""),
+        began_at=_parse_moment(item.get("firstTimestamp") or item.get("eventTime")),
     )

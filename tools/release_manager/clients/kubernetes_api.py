@@ -30,7 +30,7 @@ from ..errors import (
 Json = dict[str, Any]
 
 METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
-_TIMEOUTS_SECONDS = (5, 30)
+_CONNECT_SECONDS, _READ_SECONDS = 5.0, 30.0
 _CONNECT_HINT = "Check the cluster and the kubeconfig with 'release-manager doctor'"
 
 
@@ -82,9 +82,10 @@ class KubernetesApi:
                 return None
             raise
 
-    def get_text(self, path: str, **query: str | int) -> str:
+    def get_text(self, path: str, *, timeout_seconds: float, **query: str | int) -> str:
         """Return an answer that is no JSON, such as a log."""
-        return self._send("GET", path, query=query).decode("utf-8", "replace")
+        content = self._send("GET", path, query=query, timeout_seconds=timeout_seconds)
+        return content.decode("utf-8", "replace")
 
     def create(self, path: str, body: Json) -> Json:
         """Create an object; raises ApiStatusError 409 when it is there."""
@@ -131,6 +132,7 @@ class KubernetesApi:
         query: Mapping[str, str | int] | None = None,
         accept: str = "application/json",
         kind: str = "application/json",
+        timeout_seconds: float = _READ_SECONDS,
     ) -> bytes:
         headers = {"Accept": accept, "Content-Type": kind}
         try:
@@ -143,7 +145,7 @@ class KubernetesApi:
                     body=body,
                     auth_settings=["BearerToken"],
                 ),
-                _request_timeout=_TIMEOUTS_SECONDS,
+                _request_timeout=(_CONNECT_SECONDS, timeout_seconds),
             )
             content: bytes = response.read()
         except client.ApiException as exc:

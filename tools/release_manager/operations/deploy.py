@@ -112,10 +112,12 @@ def _fail_rollout(
     restore_revision(ports, plan.slug, good.number, run)
     remember_failure(ports, plan.slug, plan.revision, why)
     restored = wait_until_ready(ports, plan.slug, revision=plan.revision + 1, run=run)
-    state = "" if restored.is_ready else f", which is not ready either: {restored.explain(run)}"
+    good_one = f"revision {good.number}"
+    other = (
+        "" if restored.is_ready else f"; {good_one} is not ready either: {restored.explain(run)}"
+    )
     return RolloutFailedError(
-        f"revision {plan.revision} failed and was rolled back to revision {good.number}{state}: "
-        f"{why}",
+        f"revision {plan.revision} failed and was rolled back to {good_one}: {why}{other}",
         remedy="Correct the cause and run the upgrade again",
         tenant=plan.slug,
     )

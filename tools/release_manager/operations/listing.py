@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
 from ..chart import Chart
-from ..diagnosis import Diagnosis, diagnose
+from ..diagnosis import Diagnosis
 from ..errors import ChartNotFoundError, ReleaseManagerError
 from ..ports import Ports
 from ..settings import Settings
 from ..state import TenantState, Verdict, determine_state
-from ..tenant import Holder, ReleaseStatus, Revision, RevisionBody, Workload
+from ..tenant import Holder, ReleaseStatus, Revision, RevisionBody
 from ..values import build_defaults, build_defaults_digest, find_drift, read_layers
+from ..workload import Event, Pod, Workload
 from .baseline import CHART_NAME, format_drift, has_true_labels
+from .investigation import Investigation
 from .plan import DRIFTED
 
 _HEALTHY = (TenantState.RUNNING, TenantState.STOPPED)
+# Where more crash, it is for one reason, and a table at 3 a.m. must not take minutes.
+MAX_LOGS = 50
 
 
 @dataclass(frozen=True)
@@ -44,8 +49,8 @@ class TenantSummary:
 def list_tenants(ports: Ports, settings: Settings) -> list[TenantSummary]:
     """Return every tenant, by slug.
 
-    Costs one metadata-only LIST of release Secrets and one LIST of Deployments; pods,
-    Leases and single bodies are read only where something is wrong.
+    Costs one metadata-only LIST of release Secrets and one LIST of Deployments; pods, events,
+    Leases, single bodies and logs are read only where something is wrong.
     """
     ports.cluster.require_namespace()
     revisions = [item for item in ports.releases.list_latest() if _exists(item)]
@@ -59,6 +64,10 @@ def list_tenants(ports: Ports, settings: Settings) -> list[TenantSummary]:
     }
     if any(verdict.state not in _HEALTHY for verdict in verdicts.values()):
         pods = ports.cluster.list_pods()
+        list_events = cache(ports.cluster.list_all_events)
+        investigation = Investigation(
+            ports, read_events=lambda pod: _select_events(pod, list_events()), max_logs=MAX_LOGS
+        )
         verdicts |= {
             item.slug: explain_state(
                 ports,
@@ -66,7 +75,7 @@ def list_tenants(ports: Ports, settings: Settings) -> list[TenantSummary]:
                 workloads.get(item.slug),
                 alive,
                 now,
-                diagnosis=diagnose(workloads.get(item.slug), pods.get(item.slug, ())),
+                diagnosis=investigation.diagnose(workloads.get(item.slug), pods.get(item.slug, ())),
             )
             for item in revisions
             if verdicts[item.slug].state not in _HEALTHY
@@ -81,6 +90,11 @@ def list_tenants(ports: Ports, settings: Settings) -> list[TenantSummary]:
 
 def _exists(revision: Revision) -> bool:
     return revision.status is not ReleaseStatus.UNINSTALLED
+
+
+def _select_events(pod: Pod, events: Sequence[Event]) -> Sequence[Event]:
+    names = (pod.name, *pod.claims)
+    return [event for event in events if event.name in names]
 
 
 def explain_state(

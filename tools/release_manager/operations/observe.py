@@ -6,14 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from ..diagnosis import Diagnosis, diagnose
+from ..diagnosis import Diagnosis
 from ..errors import ReleaseBusyError, TenantNotFoundError
 from ..ports import Ports, RunOptions
 from ..state import TenantState, Verdict, determine_state, find_writer
-from ..tenant import Claim, Holder, Pod, ReleaseStatus, Revision, Workload
-
-LOG_LINES = 3
-MAX_LOG_LINE = 200
+from ..tenant import Claim, Holder, ReleaseStatus, Revision
+from ..workload import Workload
+from .investigation import Investigation
 
 
 @dataclass(frozen=True)
@@ -141,31 +140,7 @@ def repair_stuck(ports: Ports, observation: Observation, run: RunOptions) -> Obs
     return observe_tenant(ports, observation.slug)
 
 
-def diagnose_tenant(
-    ports: Ports, workload: Workload | None, slug: str, pods: Sequence[Pod] | None = None
-) -> Diagnosis | None:
+def diagnose_tenant(ports: Ports, workload: Workload | None, slug: str) -> Diagnosis | None:
     """Return why a tenant's pods are not ready, asking for events and logs as needed."""
-    found = ports.cluster.list_pods(slug).get(slug, ()) if pods is None else pods
-    if all(pod.is_ready for pod in found) and not (workload and workload.failure_message):
-        return None
-    return diagnose(
-        workload,
-        found,
-        read_events=ports.cluster.list_pod_events,
-        read_log_tail=lambda pod: _read_redacted(ports, workload, pod),
-    )
-
-
-def _read_redacted(ports: Ports, workload: Workload | None, pod: Pod) -> Sequence[str]:
-    # A container that waits shows its last run; one that runs again has it as the previous.
-    is_waiting = any(container.waiting_reason for container in pod.containers)
-    lines = ports.cluster.read_log_tail(pod, is_previous=not is_waiting, lines=LOG_LINES)
-    secrets = ports.secrets.list_values(workload.secret_names) if workload and lines else ()
-    return [_redact(line, secrets)[:MAX_LOG_LINE] for line in lines]
-
-
-def _redact(line: str, secrets: Sequence[str]) -> str:
-    for secret in sorted(secrets, key=len, reverse=True):
-        if secret:
-            line = line.replace(secret, "[redacted]")
-    return line
+    pods = ports.cluster.list_pods(slug).get(slug, ())
+    return Investigation(ports).diagnose(workload, pods)

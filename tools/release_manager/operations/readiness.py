@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from ..diagnosis import Diagnosis
+from ..diagnosis import Cause, Diagnosis
 from ..errors import ChangedMeanwhileError, ClusterUnreachableError, RolloutFailedError
 from ..ports import Ports, RunOptions
-from ..tenant import Pod, Workload
-from .observe import diagnose_tenant, read_latest_number
+from ..workload import Pod, Workload
+from .investigation import Investigation
+from .observe import read_latest_number
 
 POLL_SECONDS = 0.4
 # How long the API server may be silent before a wait gives up.
@@ -44,33 +45,48 @@ def wait_until_ready(ports: Ports, slug: str, *, revision: int, run: RunOptions)
     """
     deadline = run.clock.monotonic() + run.timeout_seconds
     began_at = ports.cluster.now()
-    hopeless, silent = _Lasting(), _Lasting()
+    investigation = Investigation(ports, clock=run.clock)
+    lasting, silent = _Lasting(), _Lasting()
     told = ""
     while True:
         now = run.clock.monotonic()
         try:
-            workload, pods, cause = _look(ports, slug)
+            workload, pods, cause = _look(ports, slug, investigation)
         except ClusterUnreachableError:
             # An API server that restarts is no reason to give a tenant up.
-            if silent.seconds(now, holds=True) >= SILENCE_SECONDS or now >= deadline:
+            if silent.seconds(now, what="silent") >= SILENCE_SECONDS or now >= deadline:
                 raise
             run.clock.sleep(POLL_SECONDS)
             continue
-        silent.seconds(now, holds=False)
+        silent.seconds(now, what=None)
         if workload is not None and workload.is_ready:
             _require_own_revision(ports, slug, revision)
             return Readiness(is_ready=True, workload=workload)
-        is_hopeless = cause is not None and cause.is_hopeless
-        patience = cause.patience_seconds if cause is not None else 0.0
-        is_lost = hopeless.seconds(now, holds=is_hopeless) >= patience and is_hopeless
-        has_failed = is_lost or _has_missed_deadline(workload, began_at)
-        if has_failed or now >= deadline:
+        if (
+            _is_lost(cause, lasting, now)
+            or now >= deadline
+            or _has_missed_deadline(workload, began_at)
+        ):
             _require_own_revision(ports, slug, revision)
-            return Readiness(is_ready=False, workload=workload, diagnosis=cause)
+            return _give_up(workload, cause, run)
         if (text := _describe(workload, pods, cause)) != told:
             run.progress(text)
             told = text
         run.clock.sleep(POLL_SECONDS)
+
+
+def _is_lost(cause: Diagnosis | None, lasting: _Lasting, now: float) -> bool:
+    patience = cause.patience_seconds if cause is not None else None
+    seconds = lasting.seconds(now, what=cause.cause if cause and cause.is_hopeless else None)
+    return patience is not None and seconds >= patience
+
+
+def _give_up(workload: Workload | None, cause: Diagnosis | None, run: RunOptions) -> Readiness:
+    # Only the end of a pod is lacking: no reason to start a tenant again that was stopped.
+    is_complete = workload is not None and workload.is_complete
+    if is_complete and cause is not None:
+        run.progress(f"not waited for: {cause.sentence}")
+    return Readiness(is_ready=is_complete, workload=workload, diagnosis=cause)
 
 
 def _has_missed_deadline(workload: Workload | None, began_at: datetime) -> bool:
@@ -85,25 +101,26 @@ def _has_missed_deadline(workload: Workload | None, began_at: datetime) -> bool:
 
 
 class _Lasting:
-    """For how long something has held without a break."""
+    """For how long the same has held without a break."""
 
     def __init__(self) -> None:
-        self._since: float | None = None
+        self._what: Cause | str | None = None
+        self._since = 0.0
 
-    def seconds(self, now: float, *, holds: bool) -> float:
-        if not holds:
-            self._since = None
-        elif self._since is None:
-            self._since = now
-        return now - self._since if self._since is not None else 0.0
+    def seconds(self, now: float, *, what: Cause | str | None) -> float:
+        if what != self._what:
+            self._what, self._since = what, now
+        return now - self._since
 
 
-def _look(ports: Ports, slug: str) -> tuple[Workload | None, Sequence[Pod], Diagnosis | None]:
+def _look(
+    ports: Ports, slug: str, investigation: Investigation
+) -> tuple[Workload | None, Sequence[Pod], Diagnosis | None]:
     workload = ports.cluster.read_workload(slug)
     if workload is not None and workload.is_ready:
         return workload, (), None
     pods = ports.cluster.list_pods(slug).get(slug, ())
-    return workload, pods, diagnose_tenant(ports, workload, slug, pods)
+    return workload, pods, investigation.diagnose(workload, pods)
 
 
 def require_ready(ports: Ports, slug: str, revision: int, run: RunOptions, done: str) -> None:

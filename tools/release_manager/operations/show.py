@@ -9,10 +9,12 @@ from typing import Any
 
 from ..ports import Ports
 from ..settings import Settings
-from ..tenant import Event, Pod, ReleaseStatus
+from ..tenant import ReleaseStatus
+from ..workload import Event, Pod
 from .baseline import read_baseline
+from .investigation import Investigation
 from .listing import Freshness, TenantSummary, explain_state, summarise_tenant
-from .observe import diagnose_tenant, observe_tenant, require_release
+from .observe import observe_tenant, require_release
 
 MAX_EVENTS = 10
 
@@ -35,24 +37,27 @@ def show_tenant(ports: Ports, settings: Settings, slug: str) -> TenantDetail:
     ports.cluster.require_namespace()
     observation = observe_tenant(ports, slug)
     latest = require_release(observation)
+    workload = observation.workload
     pods = ports.cluster.list_pods(slug).get(slug, ())
+    events = ports.cluster.list_events(slug)[-MAX_EVENTS:]
+    investigation = Investigation(ports)
     verdict = explain_state(
         ports,
         latest,
-        observation.workload,
+        workload,
         observation.alive,
         observation.now,
-        diagnosis=diagnose_tenant(ports, observation.workload, slug, pods),
+        diagnosis=investigation.diagnose(workload, pods),
     )
+    redactor = investigation.build_redactor(workload, pods)
     baseline = read_baseline(ports, observation)
-    workload = observation.workload
     return TenantDetail(
         summary=summarise_tenant(latest, workload, verdict, Freshness(ports, settings)),
         profile=baseline.layers.profile if baseline else "",
         overrides=baseline.layers.overrides if baseline else {},
         drift=baseline.drift if baseline else {},
-        pods=pods,
-        events=ports.cluster.list_events(slug)[-MAX_EVENTS:],
+        pods=[redactor.clean_pod(pod) for pod in pods],
+        events=[redactor.clean_event(event) for event in events],
         resources=workload.resources if workload else {},
     )
 
