@@ -138,6 +138,7 @@ def test_cluster_is_mended_with_its_data_after_kill_9(
 def test_cluster_whose_start_was_killed_is_started_by_the_next_one(tools_path: Path) -> None:
     name = f"killed-{os.getpid()}"
     command = [sys.executable, "-m", "local_cluster", "up", name, f"--owner={os.getpid()}"]
+    command.append("--containers=simulated")
     environment = os.environ | {"PYTHONPATH": str(PACKAGE.parent)}
     pids = clusters.folders.CLUSTERS / name / "pids"
     with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as starting:

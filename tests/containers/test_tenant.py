@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from tests.containers.conftest import STAND_IN, WITH_VOLUME, Visitor
 from tests.terminal import Operator, wait_for
@@ -88,8 +89,10 @@ def read_inside(operator: Operator, *lines: str) -> str:
     return operator.kubectl(*program)
 
 
-def test_memory_limit_holds_and_is_named(operator: Operator) -> None:
-    leaking = ("--set", 'env.STAND_IN_LEAK_MIB_PER_SECOND="400"')
-    failed = operator.run("install-tenant", "acme", *STAND_IN, *leaking, exit_code=1)
-    assert "256Mi" in failed.stderr
+def test_memory_limit_holds_and_is_named(operator: Operator, tmp_path: Path) -> None:
+    leaking = tmp_path / "leaking.yaml"
+    leaking.write_text('env: {STAND_IN_LEAK_MIB_PER_SECOND: "400"}\n')
+    command = ("install-tenant", "acme", *STAND_IN, "--values", leaking)
+    failed = operator.run(*command, exit_code=1)
+    assert "256Mi" in failed.stderr, failed.stderr
     assert "raise resources.limits.memory" in failed.stderr

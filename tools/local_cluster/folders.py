@@ -23,3 +23,8 @@ def cache() -> Path:
     base = os.environ.get("XDG_CACHE_HOME", "")
     root = Path(base) if base.startswith("/") else Path.home() / ".cache"
     return root / "aware"
+
+
+def search_path() -> str:
+    """Return PATH with the folders of root's programs, which a plain shell may lack."""
+    return f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin:/usr/bin:/bin"

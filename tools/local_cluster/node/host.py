@@ -11,6 +11,7 @@ from pathlib import Path
 
 from local_cluster import folders, processes
 from local_cluster.errors import StartError
+from local_cluster.folders import search_path
 from local_cluster.node import cgroups
 from local_cluster.node.layout import CONTAINERD_SOCKET, DNS_ADDRESS, POD_RANGE, Layout
 from local_cluster.progress import say
@@ -31,7 +32,7 @@ def start(cluster: Path, *, system: Path, programs: Sequence[Path], pause: str) 
     layout = Layout(cluster)
     _prepare(layout, system=system, programs=programs, pause=pause)
     command = [sys.executable, "-B", "-m", "local_cluster.node.hold", f"{cluster}/"]
-    processes.start_process(cluster, HOLDER, command)
+    processes.start_process(cluster, HOLDER, command, {"PATH": search_path()})
     deadline = time.monotonic() + START_SECONDS
     while not layout.ready.exists():
         if processes.read_pid(cluster / "pids" / HOLDER, cluster) is None:

@@ -8,6 +8,7 @@ import tempfile
 
 from local_cluster import folders
 from local_cluster.debian import NODE_ROOT, PROGRAM, root_path
+from local_cluster.folders import search_path
 from local_cluster.node import cgroups
 
 NEEDED = ("unshare", "nsenter", "mount", "pivot_root", "setpriv", "tar")
@@ -31,11 +32,6 @@ def find_obstacle() -> str | None:
     if not _can_make_roots():
         return "mmdebstrap is missing and there is no apt-get to install it"
     return cgroups.find_obstacle() or _try()
-
-
-def search_path() -> str:
-    """Return PATH with the folders of root's programs, which a plain shell may lack."""
-    return f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin:/usr/bin:/bin"
 
 
 def _can_make_roots() -> bool:

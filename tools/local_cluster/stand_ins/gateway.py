@@ -18,6 +18,7 @@ from .serving import Answer, Request, read_number, refuse, serve, tell
 
 NAME = "aware-gateway"
 PORT = 18789
+DATA = "/home/node/.openclaw"
 STATE_FILE = Path("/var/lib/gateway/state")
 # Who probes what.
 PROBES = {"/startupz": "startup", "/readyz": "readiness", "/healthz": "liveness"}
@@ -114,8 +115,7 @@ class Gateway:
         self.is_ending = False
         self.behaviour = read_behaviour(environment)
         self._token = read_token(environment).encode()
-        data = environment.get("STAND_IN_DATA", "/home/node/.openclaw")
-        self._counter = Counter(Path(data))
+        self._counter = Counter(Path(environment.get("STAND_IN_DATA") or DATA))
         self._facts = {
             "stand_in": True,
             "name": name,

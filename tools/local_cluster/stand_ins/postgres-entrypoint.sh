@@ -24,7 +24,8 @@ fail() {
 step_down() {
     mkdir -p "$PGDATA" /var/run/postgresql
     find "$PGDATA" /var/run/postgresql ! -user postgres -exec chown postgres:postgres {} +
-    exec setpriv --reuid=postgres --regid=postgres --clear-groups "$0" "$@"
+    # By its path: by its name, busybox's shell would take busybox's own, which cannot do this.
+    exec /usr/bin/setpriv --reuid=postgres --regid=postgres --clear-groups "$0" "$@"
 }
 
 read_password() {
@@ -40,14 +41,12 @@ read_password() {
 
 # What a making that was cut off left has never been used. Any other files are somebody's.
 clear_leftovers() {
-    [ -e "$unfinished" ] || {
-        [ -z "$(ls -A "$PGDATA" | grep -vx 'lost+found')" ] ||
-            fail "$PGDATA holds files but no database; empty it or set PGDATA to a folder in it."
-        return 0
-    }
-    say "the making of the database was cut off; beginning anew"
-    find "$PGDATA" -mindepth 1 -maxdepth 1 ! -name .unfinished ! -name lost+found -exec rm -rf {} +
-    rm -rf "$unfinished"
+    if [ -e "$unfinished" ]; then
+        say "the making of the database was cut off; beginning anew"
+        find "$PGDATA" -mindepth 1 -maxdepth 1 ! -name lost+found -exec rm -rf {} +
+    elif ls -A "$PGDATA" | grep -qvx lost+found; then
+        fail "$PGDATA holds files but no database; empty it or set PGDATA to a folder in it."
+    fi
 }
 
 # initdb wants its user to have a name; a user of the pod's own choice has none.
@@ -106,10 +105,10 @@ fill_cluster() {
 
 move_up() {
     find "$unfinished" -mindepth 1 -maxdepth 1 ! -name PG_VERSION -exec mv {} "$PGDATA" \;
-    sync
+    sync -f "$PGDATA"
     mv "$unfinished/PG_VERSION" "$PGDATA"
     rmdir "$unfinished"
-    sync
+    sync -f "$PGDATA"
 }
 
 make_database() {
@@ -132,8 +131,8 @@ main() {
     '' | -*) set -- postgres "$@" ;;
     esac
     if [ "$1" != postgres ]; then exec "$@"; fi
-    say "a STAND-IN of the local cluster, not the official image"
     if [ "$(id -u)" = 0 ]; then step_down "$@"; fi
+    say "a STAND-IN of the local cluster, not the official image"
     mkdir -p "$PGDATA"
     [ -O "$PGDATA" ] ||
         fail "$PGDATA belongs to another user; set PGDATA to a folder in it, like $PGDATA/data."

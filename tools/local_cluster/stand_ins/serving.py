@@ -88,8 +88,8 @@ def serve(service: Service, port: int, *, drain_seconds: float, is_deaf: bool = 
     while is_deaf:
         tell(f"{name}: told to ignore it")
         name = signal.Signals(signal.sigwait(ENDINGS)).name
-    tell(f"{name}: serves for {drain_seconds:g} s more, then ends")
     service.is_ending = True
+    tell(f"{name}: serves for {drain_seconds:g} s more, then ends")
     time.sleep(drain_seconds)
     server.shutdown()
     server.server_close()
