@@ -17,7 +17,7 @@ from local_cluster.catalogue import ON_PATH, ToolGroup
 from local_cluster.errors import UsageError
 from local_cluster.folders import TOOLS, cache
 from local_cluster.golang import Go, find_go
-from local_cluster.locks import hold, try_hold
+from local_cluster.locks import make_once, try_hold
 from local_cluster.progress import Stopwatch, say
 from local_cluster.watched import run_watched
 
@@ -56,19 +56,22 @@ def _lock_path(group: ToolGroup) -> Path:
 
 def _build_once(group: ToolGroup, go: Go) -> None:
     """Build a group unless another run has done so in the meantime."""
-    with hold(_lock_path(group), f"building {group.name}"):
-        if is_built(group):
-            return
-        folder = group_folder(group)
-        unfinished = folder.with_name(folder.name + ".unfinished")
+    folder = group_folder(group)
+    make_once(folder, _lock_path(group), f"building {group.name}", lambda: _build(group, go))
+
+
+def _build(group: ToolGroup, go: Go) -> None:
+    """Build a group beside its place, then move it there in one step."""
+    folder = group_folder(group)
+    unfinished = folder.with_name(folder.name + ".unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    try:
+        _make(group, go, unfinished)
+    except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.mkdir(parents=True)
-        try:
-            _make(group, go, unfinished)
-        except BaseException:
-            shutil.rmtree(unfinished, ignore_errors=True)
-            raise
-        unfinished.rename(folder)
+        raise
+    unfinished.rename(folder)
 
 
 def _make(group: ToolGroup, go: Go, folder: Path) -> None:

