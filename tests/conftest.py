@@ -20,6 +20,16 @@ from release_manager.wiring import build_ports, complete_settings
 from tests.terminal import Operator
 
 _numbers = itertools.count(1)
+# Workers are children of the run that started them, and share its clusters.
+RUN_PID = os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid()
+SIMULATED_NAME, REAL_NAME = f"tests-{RUN_PID}", f"real-{RUN_PID}"
+
+
+def pytest_sessionfinish() -> None:
+    """End the run's clusters with the run; one that is killed leaves them to the next start."""
+    if os.getpid() == RUN_PID:
+        for name in (SIMULATED_NAME, REAL_NAME):
+            clusters.stop(name)
 
 
 @pytest.fixture(scope="session")
@@ -31,17 +41,15 @@ def tools_path() -> Path:
 
 
 @pytest.fixture(scope="session")
-def cluster(tools_path: Path) -> Iterator[Cluster]:
-    """A control plane of this test run alone; it ends with the run, however the run ends."""
-    started = clusters.start(f"tests-{os.getpid()}", containers="simulated", owner_pid=os.getpid())
-    yield started
-    started.stop()
+def cluster(tools_path: Path) -> Cluster:
+    """A control plane that the workers of this run share; it ends with the run."""
+    return clusters.start(SIMULATED_NAME, containers="simulated", owner_pid=RUN_PID)
 
 
 @pytest.fixture
-def namespace(cluster: Cluster) -> Iterator[str]:
+def namespace(cluster: Cluster, worker_id: str) -> Iterator[str]:
     """A namespace that enforces the restricted Pod Security level, like production."""
-    name = f"test-{next(_numbers)}"
+    name = f"test-{worker_id}-{next(_numbers)}"
     kubectl = [str(cluster.bin / "kubectl"), "--kubeconfig", str(cluster.kubeconfig)]
     subprocess.run([*kubectl, "create", "namespace", name], check=True, capture_output=True)
     label = ["label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted"]

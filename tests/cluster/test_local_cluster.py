@@ -20,6 +20,7 @@ from local_cluster import clusters
 from local_cluster.clusters import Cluster
 from local_cluster.folders import PACKAGE
 from local_cluster.processes import read_command_line, read_pid
+from tests.conftest import RUN_PID
 
 LOOPBACK = {"0100007F", "00000000000000000000000001000000"}
 LISTENING = "0A"
@@ -115,7 +116,7 @@ def test_every_process_listens_on_loopback_only(cluster: Cluster) -> None:
 
 def test_starting_a_healthy_cluster_changes_nothing(cluster: Cluster) -> None:
     before = read_pids(cluster)
-    assert clusters.start(cluster.name, containers="simulated", owner_pid=os.getpid()) == cluster
+    assert clusters.start(cluster.name, containers="simulated", owner_pid=RUN_PID) == cluster
     assert read_pids(cluster) == before
 
 

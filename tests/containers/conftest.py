@@ -18,6 +18,7 @@ from local_cluster import clusters
 from local_cluster.clusters import Cluster
 from local_cluster.node.possible import find_obstacle
 from local_cluster.node.reach import reach
+from tests.conftest import REAL_NAME, RUN_PID
 from tests.terminal import Operator
 
 STAND_IN = ("--set", "image.tag=1.0.0-stand-in")
@@ -26,17 +27,26 @@ PORT = 18789
 
 
 @pytest.fixture(scope="session")
-def cluster(tools_path: Path) -> Iterator[Cluster]:
-    """A cluster of this test run alone, with real containers; it ends with the run."""
+def cluster(tools_path: Path) -> Cluster:
+    """A cluster with real containers that the workers of this run share; it ends with the run.
+
+    What would disturb the others' tests is for `own`.
+    """
     obstacle = find_obstacle()
     if obstacle is not None:
         reason = f"containers cannot be real here: {obstacle}"
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)
-    started = clusters.start(f"real-{os.getpid()}", containers="real", owner_pid=os.getpid())
-    yield started
-    started.stop()
+    return clusters.start(REAL_NAME, containers="real", owner_pid=RUN_PID)
+
+
+@pytest.fixture
+def own(cluster: Cluster) -> Iterator[Cluster]:
+    """A cluster of one test alone, beside the shared one; it ends with the test."""
+    name = f"own-real-{os.getpid()}"
+    yield clusters.start(name, containers="real", owner_pid=os.getpid())
+    clusters.stop(name)
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from local_cluster import clusters
 from local_cluster.clusters import Cluster
@@ -56,14 +53,6 @@ def find_service(cluster: Cluster, program: str) -> int:
     return int(named[0])
 
 
-@pytest.fixture
-def own(cluster: Cluster) -> Iterator[Cluster]:
-    """A second cluster beside the one of all tests; it ends with the test."""
-    name = f"own-real-{os.getpid()}"
-    yield clusters.start(name, containers="real", owner_pid=os.getpid())
-    clusters.stop(name)
-
-
 def test_two_nodes_run_side_by_side_and_stopping_one_leaves_nothing_behind(
     cluster: Cluster, own: Cluster
 ) -> None:
@@ -95,18 +84,15 @@ def test_node_comes_back_after_kill_9_with_its_data(own: Cluster) -> None:
     assert kubectl(own, "get", "nodes", "-o", f"jsonpath={ready}") == "True"
 
 
-@pytest.mark.parametrize("program", ["kubelet", "containerd", "kube-proxy"])
-def test_service_of_the_node_that_is_killed_is_started_again(
-    cluster: Cluster, program: str
-) -> None:
-    before = find_service(cluster, program)
-    os.kill(before, signal.SIGKILL)
+def test_services_of_the_node_that_are_killed_are_started_again(own: Cluster) -> None:
+    for program in ("kubelet", "containerd", "kube-proxy"):
+        before = find_service(own, program)
+        os.kill(before, signal.SIGKILL)
 
-    def has_come_back() -> bool:
-        try:
-            return find_service(cluster, program) != before
-        except (AssertionError, OSError):
-            return False
+        def has_come_back(program: str = program, before: int = before) -> bool:
+            try:
+                return find_service(own, program) != before
+            except (AssertionError, OSError):
+                return False
 
-    wait_for(has_come_back, f"{program} to be started again", seconds=10)
-    assert find_service(cluster, program) != before
+        wait_for(has_come_back, f"{program} to be started again", seconds=10)
