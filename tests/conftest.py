@@ -32,6 +32,13 @@ def pytest_sessionfinish() -> None:
             clusters.stop(name)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests have measured: figures to read, which decide nothing."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            terminalreporter.write_line(f"measured: {name}: {value}")
+
+
 @pytest.fixture(scope="session")
 def tools_path() -> Path:
     """The folder with helm, kubectl and the chart's tools, put first on PATH."""
@@ -50,21 +57,34 @@ def cluster(tools_path: Path) -> Cluster:
 def namespace(cluster: Cluster, worker_id: str) -> Iterator[str]:
     """A namespace that enforces the restricted Pod Security level, like production."""
     name = f"test-{worker_id}-{next(_numbers)}"
-    kubectl = [str(cluster.bin / "kubectl"), "--kubeconfig", str(cluster.kubeconfig)]
-    subprocess.run([*kubectl, "create", "namespace", name], check=True, capture_output=True)
-    label = ["label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted"]
-    subprocess.run([*kubectl, *label], check=True, capture_output=True)
+    create_namespace(cluster, name)
     yield name
-    delete = ["delete", "namespace", name, "--wait=false"]
-    subprocess.run([*kubectl, *delete], check=True, capture_output=True)
+    administer(cluster, "delete", "namespace", name, "--wait=false")
+
+
+def create_namespace(cluster: Cluster, name: str) -> None:
+    """Create a namespace that enforces the restricted Pod Security level."""
+    administer(cluster, "create", "namespace", name)
+    administer(cluster, "label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
+
+
+def administer(cluster: Cluster, *arguments: str) -> str:
+    """Run kubectl as the administrator of a cluster; return what it prints."""
+    command = [str(cluster.bin / "kubectl"), f"--kubeconfig={cluster.kubeconfig}", *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 @pytest.fixture
 def environment(cluster: Cluster, namespace: str, tmp_path: Path) -> dict[str, str]:
     """What an operator's shell has: the demo's two lines, and nothing of this machine."""
+    return build_environment(cluster, namespace, tmp_path)
+
+
+def build_environment(cluster: Cluster, namespace: str, home: Path) -> dict[str, str]:
+    """Return the environment of somebody who works in one namespace of a cluster."""
     return {
         "PATH": f"{cluster.bin}:/usr/local/bin:/usr/bin:/bin",
-        "HOME": str(tmp_path),
+        "HOME": str(home),
         "KUBECONFIG": str(cluster.kubeconfig),
         "RELEASE_MANAGER_NAMESPACE": namespace,
         "LANG": "C.UTF-8",

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import random
 import signal
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
+from tests.kills import kill_after, list_helm_upgrades, measure, wait_for_lease_to_expire
 from tests.terminal import Operator, wait_for
 
 # Moments of a command, as parts of the time that it takes when nobody kills it.
@@ -19,46 +18,12 @@ MOMENTS = [0.15, 0.3, 0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.8, 0.95]
 HELM_KILLS = range(6)
 
 
-def _measure(operator: Operator, *arguments: object) -> float:
-    """Return how long a command takes here and now, in seconds."""
-    began = time.monotonic()
-    operator.run(*arguments)
-    return time.monotonic() - began
-
-
-def _kill_after(process: subprocess.Popen[str], seconds: float) -> None:
-    # The delay is the experiment itself: the moment at which the process dies.
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(seconds)
-    process.kill()
-    process.communicate()
-
-
-def _children(pid: int) -> list[int]:
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            fields = stat.read_text().rpartition(")")[2].split()
-            if int(fields[1]) == pid:
-                found.append(int(stat.parent.name))
-    return found
-
-
-def _wait_for_lease_to_expire(operator: Operator) -> None:
-    """Wait until the dead process's Lease counts as dead, and its helm has ended."""
-
-    def is_settled() -> bool:
-        return all(row["state"] != "busy" for row in operator.read("list-tenants"))
-
-    wait_for(is_settled, "the dead process's Lease to expire")
-
-
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_install_after_a_killed_install_ends_running(operator: Operator, moment: float) -> None:
-    whole = _measure(operator, "install-tenant", "other")
+    whole = measure(operator, "install-tenant", "other")
     arguments = ("install-tenant", "acme", "--set", "podLabels.x=y")
-    _kill_after(operator.start(*arguments), moment * whole)
-    _wait_for_lease_to_expire(operator)
+    kill_after(operator.start(*arguments), moment * whole)
+    wait_for_lease_to_expire(operator)
     result = operator.call_manager(*arguments)
     # A killed process may have done it all already; then it says so and changes nothing.
     assert result.returncode == 0 or "exists already and is running" in result.stderr
@@ -71,14 +36,14 @@ def test_install_after_a_killed_install_ends_running(operator: Operator, moment:
 def test_recover_after_a_killed_upgrade_ends_running_with_one_of_both_values(
     operator: Operator, moment: float
 ) -> None:
-    whole = _measure(
+    whole = measure(
         operator, "install-tenant", "acme", "--set", "podLabels.x=old,persistence.enabled=true"
     )
     volume = operator.get("pvc", "tenant-acme-data")["metadata"]["uid"]
     token = operator.run("show-token", "acme").stdout
     upgrade = ("upgrade-tenant", "acme", "--set", "podLabels.x=new")
-    _kill_after(operator.start(*upgrade), moment * whole)
-    _wait_for_lease_to_expire(operator)
+    kill_after(operator.start(*upgrade), moment * whole)
+    wait_for_lease_to_expire(operator)
     operator.run("recover-tenant", "acme")
     operator.kubectl("rollout", "status", "deployment/tenant-acme", "--timeout=60s")
     value = operator.helm_values("acme")["podLabels"]["x"]
@@ -91,26 +56,17 @@ def test_recover_after_a_killed_upgrade_ends_running_with_one_of_both_values(
     assert operator.run("show-token", "acme").stdout == token
 
 
-def _helm_upgrades(pid: int) -> list[int]:
-    found = []
-    for child in _children(pid):
-        with contextlib.suppress(OSError):
-            if b"--reset-values" in Path(f"/proc/{child}/cmdline").read_bytes():
-                found.append(child)
-    return found
-
-
 @pytest.mark.parametrize("trial", HELM_KILLS)
 def test_a_killed_helm_is_told_and_leaves_a_release_that_works(
     operator: Operator, trial: int
 ) -> None:
-    whole = _measure(operator, "install-tenant", "acme")
+    whole = measure(operator, "install-tenant", "acme")
     upgrade = ("upgrade-tenant", "acme", "--set", "podLabels.x=new")
     with operator.start(*upgrade) as process:
-        wait_for(lambda: _helm_upgrades(process.pid) or process.poll() is not None, "helm")
+        wait_for(lambda: list_helm_upgrades(process.pid) or process.poll() is not None, "helm")
         # Any moment of helm's run will do; it is about a third of the whole.
         time.sleep(random.uniform(0, whole / 3))  # noqa: S311
-        for pid in _helm_upgrades(process.pid):
+        for pid in list_helm_upgrades(process.pid):
             os.kill(pid, signal.SIGKILL)
         _, said = process.communicate(timeout=120)
     assert process.returncode in (0, 1), said
@@ -125,8 +81,8 @@ def test_a_killed_helm_is_told_and_leaves_a_release_that_works(
 def test_helm_ends_with_a_manager_that_was_killed(operator: Operator) -> None:
     operator.run("install-tenant", "acme")
     with operator.start("upgrade-tenant", "acme", "--set", "podLabels.x=new") as process:
-        wait_for(lambda: _helm_upgrades(process.pid), "helm upgrade to start")
-        helm = _helm_upgrades(process.pid)
+        wait_for(lambda: list_helm_upgrades(process.pid), "helm upgrade to start")
+        helm = list_helm_upgrades(process.pid)
         process.kill()
     wait_for(
         lambda: not any(Path(f"/proc/{pid}").exists() for pid in helm), "helm to end", seconds=15

@@ -6,8 +6,8 @@ import base64
 import http.client
 import json
 import os
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,11 @@ import pytest
 
 from local_cluster import clusters
 from local_cluster.clusters import Cluster
+from local_cluster.node import host
 from local_cluster.node.possible import find_obstacle
 from local_cluster.node.reach import reach
-from tests.conftest import REAL_NAME, RUN_PID
-from tests.terminal import Operator
+from tests.conftest import REAL_NAME, RUN_PID, build_environment, create_namespace
+from tests.terminal import Operator, wait_for
 
 STAND_IN = ("--set", "image.tag=1.0.0-stand-in")
 WITH_VOLUME = ("--set", "persistence.enabled=true", "--set", "persistence.size=10Mi")
@@ -49,12 +50,53 @@ def own(cluster: Cluster) -> Iterator[Cluster]:
     clusters.stop(name)
 
 
+@pytest.fixture
+def own_operator(own: Cluster, tmp_path: Path) -> Operator:
+    """Somebody at a terminal who works in a cluster of one test alone."""
+    create_namespace(own, "aware")
+    return Operator("aware", build_environment(own, "aware", tmp_path))
+
+
+def find_service(cluster: Cluster, program: str) -> int:
+    """Return the pid, as the host counts, of one of a node's own services."""
+    first = host.find_first_process(cluster.folder)
+    children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
+    named = [pid for pid in children if Path(f"/proc/{pid}/comm").read_text().strip() == program]
+    assert len(named) == 1, (program, named)
+    return int(named[0])
+
+
 @dataclass(frozen=True)
 class Answer:
     """What a tenant answered: the status, and the body as JSON where it is JSON."""
 
     status: int
     body: Any
+
+
+def send_request(port: int, path: str = "/", *, method: str = "GET", token: str = "") -> Answer:
+    """Send one request to a port of this machine; raise OSError when no answer comes."""
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    with closing(connection):
+        connection.request(method, path, headers=headers)
+        answer = connection.getresponse()
+        text = answer.read().decode()
+    is_json = answer.headers.get_content_type() == "application/json"
+    return Answer(answer.status, json.loads(text) if is_json else text)
+
+
+def wait_for_answer(port: int, path: str = "/", *, method: str = "GET", token: str = "") -> Answer:
+    """Send one request to a Service, which may learn of its pod a moment late."""
+    answers: list[Answer] = []
+
+    def is_answered() -> bool:
+        with suppress(ConnectionError):
+            answers.append(send_request(port, path, method=method, token=token))
+        return bool(answers)
+
+    wait_for(is_answered, "the Service to have a pod", seconds=10)
+    return answers[0]
 
 
 @dataclass(frozen=True)
@@ -71,16 +113,18 @@ class Visitor:
 
     def ask(self, slug: str, path: str = "/", *, method: str = "GET", token: str = "") -> Answer:
         """Send one request through the tenant's Service."""
-        address = self.operator.get("service", f"tenant-{slug}")["spec"]["clusterIP"]
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        with reach(self.cluster.folder, address, PORT) as port:
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-            with closing(connection):
-                connection.request(method, path, headers=headers)
-                answer = connection.getresponse()
-                text = answer.read().decode()
-        is_json = answer.headers.get_content_type() == "application/json"
-        return Answer(answer.status, json.loads(text) if is_json else text)
+        with reach(self.cluster.folder, self._find_address(slug), PORT) as port:
+            return wait_for_answer(port, path, method=method, token=token)
+
+    @contextmanager
+    def opening(self, slug: str) -> Iterator[Callable[[], Answer]]:
+        """Yield what sends one request with the token, each over a connection of its own."""
+        token = self.read_token(slug)
+        with reach(self.cluster.folder, self._find_address(slug), PORT) as port:
+            yield lambda: send_request(port, token=token)
+
+    def _find_address(self, slug: str) -> str:
+        return str(self.operator.get("service", f"tenant-{slug}")["spec"]["clusterIP"])
 
     def ask_with_token(self, slug: str, path: str = "/", *, method: str = "GET") -> Answer:
         """Send one request as the tenant's customer."""

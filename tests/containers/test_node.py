@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 from pathlib import Path
 
 from local_cluster import clusters
 from local_cluster.clusters import Cluster
 from local_cluster.node import host
 from local_cluster.node.layout import Layout
+from tests.conftest import administer
+from tests.containers.conftest import find_service
 from tests.terminal import wait_for
-
-
-def kubectl(cluster: Cluster, *arguments: str) -> str:
-    """Run kubectl as the administrator of a cluster."""
-    command = [str(cluster.bin / "kubectl"), f"--kubeconfig={cluster.kubeconfig}", *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 def list_network_namespaces() -> set[str]:
@@ -44,20 +39,11 @@ def find_processes(folder: Path) -> list[str]:
     return found
 
 
-def find_service(cluster: Cluster, program: str) -> int:
-    """Return the pid, as the host counts, of one of the node's own services."""
-    first = host.find_first_process(cluster.folder)
-    children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
-    named = [pid for pid in children if Path(f"/proc/{pid}/comm").read_text().strip() == program]
-    assert len(named) == 1, (program, named)
-    return int(named[0])
-
-
 def test_two_nodes_run_side_by_side_and_stopping_one_leaves_nothing_behind(
     cluster: Cluster, own: Cluster
 ) -> None:
     for each in (cluster, own):
-        assert kubectl(each, "get", "nodes", "-o", "name") == "node/node-1\n"
+        assert administer(each, "get", "nodes", "-o", "name") == "node/node-1\n"
     first = host.find_first_process(own.folder)
     network = str(Path(f"/proc/{first}/ns/net").readlink())
     groups = [Path(line) for line in Layout(own.folder).cgroups.read_text().splitlines()]
@@ -70,18 +56,18 @@ def test_two_nodes_run_side_by_side_and_stopping_one_leaves_nothing_behind(
     assert network not in list_network_namespaces()
     assert str(own.folder) not in Path("/proc/self/mountinfo").read_text()
     assert not own.folder.exists()
-    assert kubectl(cluster, "get", "nodes", "-o", "name") == "node/node-1\n"
+    assert administer(cluster, "get", "nodes", "-o", "name") == "node/node-1\n"
 
 
 def test_node_comes_back_after_kill_9_with_its_data(own: Cluster) -> None:
-    kubectl(own, "create", "configmap", "kept")
+    administer(own, "create", "configmap", "kept")
     for pid_file in (own.folder / "pids").iterdir():
         os.kill(int(pid_file.read_text()), signal.SIGKILL)
     wait_for(lambda: not clusters.is_healthy(own), "the cluster to be broken")
     clusters.start(own.name, containers="real", owner_pid=os.getpid())
-    assert "kept" in kubectl(own, "get", "configmap")
+    assert "kept" in administer(own, "get", "configmap")
     ready = '{.items[*].status.conditions[?(@.type=="Ready")].status}'
-    assert kubectl(own, "get", "nodes", "-o", f"jsonpath={ready}") == "True"
+    assert administer(own, "get", "nodes", "-o", f"jsonpath={ready}") == "True"
 
 
 def test_services_of_the_node_that_are_killed_are_started_again(own: Cluster) -> None:

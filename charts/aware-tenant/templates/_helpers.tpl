@@ -84,6 +84,10 @@ annotations:
 {{- end }}
 {{- end -}}
 
+{{- define "aware-tenant.strategy" -}}
+{{- .Values.strategy.type | default (ternary "Recreate" "RollingUpdate" .Values.persistence.enabled) -}}
+{{- end -}}
+
 {{- define "aware-tenant.config" -}}
 {{- $text := toYaml .Values.gateway.config -}}
 {{- if contains "{{" $text }}{{ $text = tpl $text . }}{{ end -}}

@@ -49,6 +49,10 @@ wildcard wpad www
 {{- end -}}
 {{- end -}}
 
+{{- if and (eq (include "aware-tenant.strategy" .) "RollingUpdate") (ge (int .Values.preStopSeconds) (int .Values.terminationGracePeriodSeconds | max 1)) -}}
+{{- $problems = append $problems (printf "preStopSeconds is %d and leaves the gateway no time of terminationGracePeriodSeconds, which is %d: lower the one or raise the other" (int .Values.preStopSeconds) (int .Values.terminationGracePeriodSeconds)) -}}
+{{- end -}}
+
 {{- $env := keys .Values.env -}}
 {{- range .Values.extraEnv }}{{ $env = append $env .name }}{{ end -}}
 {{- if ne (len $env) (len (uniq $env)) -}}

@@ -1,0 +1,100 @@
+"""What a tenant's customers notice of an upgrade."""
+
+from __future__ import annotations
+
+import http.client
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+
+from tests.containers.conftest import STAND_IN, WITH_VOLUME, Visitor
+from tests.terminal import Operator, wait_for
+
+PAUSE_SECONDS = 0.02
+# A gateway that ends at once when it is asked to, whatever requests are on their way.
+ENDS_AT_ONCE = 'env: {STAND_IN_DRAIN_SECONDS: "0"}\n'
+NEW_VERSION = ("--set", "image.tag=1.1.0-stand-in")
+
+
+@dataclass
+class Customer:
+    """Somebody who asks all the time. answers: when each came, and the version it named.
+
+    failures: what came instead of an answer.
+    """
+
+    answers: list[tuple[float, str]] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+    def ask(self, send: Callable[[], str]) -> None:
+        """Send one request and note what came of it."""
+        try:
+            version = send()
+        except (OSError, http.client.HTTPException) as error:
+            self.failures.append(f"{type(error).__name__}: {error}")
+        else:
+            self.answers.append((time.monotonic(), version))
+
+    @property
+    def versions(self) -> set[str]:
+        """The versions that have answered."""
+        return {version for _, version in self.answers}
+
+    @property
+    def longest_gap_seconds(self) -> float:
+        """The longest time between two answers."""
+        return max(later - earlier for (earlier, _), (later, _) in pairwise(self.answers))
+
+
+@contextmanager
+def asking(send: Callable[[], str]) -> Iterator[Customer]:
+    """Let a customer ask until the end of the block."""
+    customer, is_over = Customer(), threading.Event()
+
+    def ask_on() -> None:
+        while not is_over.wait(PAUSE_SECONDS):
+            customer.ask(send)
+
+    thread = threading.Thread(target=ask_on)
+    thread.start()
+    try:
+        yield customer
+    finally:
+        is_over.set()
+        thread.join()
+
+
+def test_no_request_fails_while_a_tenant_without_a_volume_is_upgraded(
+    operator: Operator, visitor: Visitor, tmp_path: Path
+) -> None:
+    values = tmp_path / "ends-at-once.yaml"
+    values.write_text(ENDS_AT_ONCE)
+    operator.run("install-tenant", "acme", *STAND_IN, "--values", values)
+    with visitor.opening("acme") as send, asking(lambda: send().body["version"]) as customer:
+        wait_for(lambda: customer.answers, "the first answer")
+        operator.run("upgrade-tenant", "acme", *NEW_VERSION)
+        old_pods = "tenant=acme,app=tenant"
+        wait_for(
+            lambda: len(operator.kubectl("get", "pods", "-l", old_pods, "-o", "name").split()) == 1,
+            "the old pod to be gone",
+        )
+    assert customer.failures == []
+    assert customer.versions == {"1.0.0-stand-in", "1.1.0-stand-in"}
+
+
+def test_upgrade_with_a_volume_has_one_gap_and_it_is_measured(
+    operator: Operator, visitor: Visitor, record_property: Callable[[str, object], None]
+) -> None:
+    operator.run("install-tenant", "acme", *STAND_IN, *WITH_VOLUME)
+    with visitor.opening("acme") as send, asking(lambda: send().body["version"]) as customer:
+        wait_for(lambda: customer.answers, "the first answer")
+        operator.run("upgrade-tenant", "acme", *NEW_VERSION)
+        wait_for(lambda: "1.1.0-stand-in" in customer.versions, "an answer of the new version")
+    assert customer.failures, "with one writer, the old pod has to end before the new one starts"
+    versions = [version for _, version in customer.answers]
+    assert versions == sorted(versions), "the old version answered after the new one"
+    record_property("gap of an upgrade with a volume, s", round(customer.longest_gap_seconds, 1))
