@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from email.message import Message
 from pathlib import Path
 from typing import Any
@@ -102,7 +102,7 @@ def start(program: str, *arguments: str, **variables: str) -> subprocess.Popen[s
 @contextmanager
 def run_gateway(**variables: str) -> Iterator[Running]:
     [port] = pick_ports(1)
-    settings = {"OPENCLAW_GATEWAY_TOKEN": TOKEN, "PORT": str(port), "STAND_IN_DRAIN_SECONDS": "0"}
+    settings = {"OPENCLAW_GATEWAY_TOKEN": TOKEN, "PORT": str(port)}
     with start("gateway", **(settings | variables)) as process:
         assert process.stdout is not None
         try:
@@ -182,13 +182,6 @@ def test_probe_that_is_told_to_fail_says_so_and_no_other_fails(probe: str, path:
     assert [answer.status for answer in answers.values()] == [200, 200]
 
 
-def test_gateway_that_ends_is_alive_and_not_ready() -> None:
-    gateway = make_gateway()
-    gateway.is_ending = True
-    assert gateway.answer(make_request("/readyz")).status == 503
-    assert gateway.answer(make_request("/healthz")).status == 200
-
-
 def test_counter_outlives_the_process(tmp_path: Path) -> None:
     for value in (1, 2):
         with run_gateway(STAND_IN_DATA=str(tmp_path)) as gateway:
@@ -198,13 +191,19 @@ def test_counter_outlives_the_process(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["counter"]
 
 
-def test_sigterm_is_followed_by_answers_then_by_a_clean_end() -> None:
-    with run_gateway(STAND_IN_DATA=NOWHERE, STAND_IN_DRAIN_SECONDS="0.8") as gateway:
-        gateway.process.terminate()
-        assert gateway.process.stdout is not None
-        assert "SIGTERM" in gateway.process.stdout.readline()
-        assert gateway.ask("/readyz") == (503, "ending\n")
-        assert gateway.ask("/")[0] == 200
+def test_sigterm_is_followed_by_the_answer_to_an_open_request_and_a_clean_end() -> None:
+    with run_gateway(STAND_IN_DATA=NOWHERE) as gateway:
+        with closing(http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=5)) as client:
+            client.putrequest("POST", "/counter")
+            client.putheader("Authorization", f"Bearer {TOKEN}")
+            client.putheader("Content-Length", "2")
+            client.endheaders(b"a")
+            assert gateway.ask("/healthz")[0] == 200
+            gateway.process.terminate()
+            assert gateway.process.stdout is not None
+            assert "SIGTERM" in gateway.process.stdout.readline()
+            client.send(b"b")
+            assert client.getresponse().status == 200
         assert gateway.process.wait(5) == 0
         assert gateway.process.stdout.read() == "ended\n"
 

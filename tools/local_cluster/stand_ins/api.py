@@ -22,7 +22,6 @@ ANSWER_SECONDS = 3
 RETRY_SECONDS = 1.0
 # Every so often the log says again what it waits for.
 TELL_SECONDS = 15.0
-DRAIN_SECONDS = 2
 
 CREATE = """
     CREATE TABLE IF NOT EXISTS visits (
@@ -108,7 +107,6 @@ class Api:
     """The API's answers."""
 
     def __init__(self, database: Database, secret: str, version: str) -> None:
-        self.is_ending = False
         self._database = database
         self._secret = secret
         self._facts = {"stand_in": True, "name": NAME, "version": version}
@@ -130,8 +128,6 @@ class Api:
 
     def _answer_readiness(self) -> Answer:
         """Answer ok when the database does."""
-        if self.is_ending:
-            return Answer(503, "ending\n")
         if not self._database.is_prepared:
             return Answer(503, f"PostgreSQL: {self._database.reason}\n")
         return self._try(lambda: {"status": "ok", "database": self._database.ask(ALIVE)})
@@ -183,11 +179,10 @@ def main() -> None:
         refuse("JWT_SECRET is missing or empty; set it to the key that tokens are signed with.")
     version = os.environ.get("STAND_IN_VERSION", "unknown")
     port = int(read_number(os.environ, "PORT", PORT))
-    drain_seconds = read_number(os.environ, "STAND_IN_DRAIN_SECONDS", DRAIN_SECONDS)
     database = Database(url)
     tell(f"{NAME} {version}: a STAND-IN of the local cluster, not Aware's program")
     threading.Thread(target=database.prepare, daemon=True).start()
-    serve(Api(database, secret, version), port, drain_seconds=drain_seconds)
+    serve(Api(database, secret, version), port)
 
 
 if __name__ == "__main__":

@@ -33,7 +33,6 @@ class Behaviour:
     crash_after_seconds: float
     leak_mib_per_second: float
     start_seconds: float
-    drain_seconds: float
     failing_probe: str
     ignores_sigterm: bool
     writes_root: bool
@@ -48,7 +47,6 @@ def read_behaviour(environment: Mapping[str, str]) -> Behaviour:
         crash_after_seconds=read_number(environment, "STAND_IN_CRASH_AFTER_SECONDS", 0),
         leak_mib_per_second=read_number(environment, "STAND_IN_LEAK_MIB_PER_SECOND", 0),
         start_seconds=read_number(environment, "STAND_IN_START_SECONDS", 0),
-        drain_seconds=read_number(environment, "STAND_IN_DRAIN_SECONDS", 2),
         failing_probe=failing_probe,
         ignores_sigterm=environment.get("STAND_IN_IGNORE_SIGTERM") == "1",
         writes_root=environment.get("STAND_IN_WRITE_ROOT") == "1",
@@ -112,7 +110,6 @@ class Gateway:
         name: str = NAME,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.is_ending = False
         self.behaviour = read_behaviour(environment)
         self._token = read_token(environment).encode()
         self._counter = Counter(Path(environment.get("STAND_IN_DATA") or DATA))
@@ -193,8 +190,6 @@ class Gateway:
         left = self._started + self.behaviour.start_seconds - self._clock()
         if left > 0:
             return f"still starting: {left:.0f} s to go"
-        if probe == "readiness" and self.is_ending:
-            return "ending"
         return None
 
 
@@ -250,12 +245,7 @@ def run(gateway: Gateway, port: int) -> None:
     """Serve as long as it is wanted, and misbehave as told."""
     behaviour = gateway.behaviour
     misbehave(behaviour)
-    serve(
-        gateway,
-        port,
-        drain_seconds=behaviour.drain_seconds,
-        is_deaf=behaviour.ignores_sigterm,
-    )
+    serve(gateway, port, is_deaf=behaviour.ignores_sigterm)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ import json
 import signal
 import sys
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -42,8 +41,6 @@ class Answer:
 class Service(Protocol):
     """What answers requests."""
 
-    is_ending: bool
-
     def answer(self, request: Request) -> Answer:
         """Answer a request; several threads ask at once."""
 
@@ -71,11 +68,10 @@ def read_number(environment: Mapping[str, str], name: str, default: float) -> fl
     return number
 
 
-def serve(service: Service, port: int, *, drain_seconds: float, is_deaf: bool = False) -> None:
-    """Serve on all addresses until SIGTERM or SIGINT, then end gracefully; `is_deaf` ignores both.
+def serve(service: Service, port: int, *, is_deaf: bool = False) -> None:
+    """Serve on all addresses until SIGTERM or SIGINT, then finish what is open and end.
 
-    After the signal it goes on for `drain_seconds`, so that those who still send requests here get
-    answers until they know better; then it finishes what is open.
+    `is_deaf` ignores both.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)
     try:
@@ -88,9 +84,7 @@ def serve(service: Service, port: int, *, drain_seconds: float, is_deaf: bool = 
     while is_deaf:
         tell(f"{name}: told to ignore it")
         name = signal.Signals(signal.sigwait(ENDINGS)).name
-    service.is_ending = True
-    tell(f"{name}: serves for {drain_seconds:g} s more, then ends")
-    time.sleep(drain_seconds)
+    tell(f"{name}: finishes what is open, then ends")
     server.shutdown()
     server.server_close()
     server.wait_for_open_requests()
@@ -166,7 +160,7 @@ class _Handler(BaseHTTPRequestHandler):
         return True
 
     def _send(self, answer: Answer) -> None:
-        """Send an answer; close the connection when the server is about to end."""
+        """Send an answer."""
         is_text = isinstance(answer.body, str)
         body = answer.body if isinstance(answer.body, str) else json.dumps(answer.body) + "\n"
         content = body.encode()
@@ -175,7 +169,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         for name, value in answer.headers.items():
             self.send_header(name, value)
-        if self.close_connection or self.server.service.is_ending:
+        if self.close_connection:
             self.send_header("Connection", "close")
         self.end_headers()
         if self.command != "HEAD":
