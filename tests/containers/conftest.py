@@ -74,10 +74,17 @@ class Answer:
     body: Any
 
 
-def send_request(port: int, path: str = "/", *, method: str = "GET", token: str = "") -> Answer:
+def send_request(
+    port: int,
+    path: str = "/",
+    *,
+    method: str = "GET",
+    token: str = "",
+    timeout_seconds: float = 10,
+) -> Answer:
     """Send one request to a port of this machine; raise OSError when no answer comes."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_seconds)
     with closing(connection):
         connection.request(method, path, headers=headers)
         answer = connection.getresponse()
@@ -117,11 +124,11 @@ class Visitor:
             return wait_for_answer(port, path, method=method, token=token)
 
     @contextmanager
-    def opening(self, slug: str) -> Iterator[Callable[[], Answer]]:
+    def opening(self, slug: str, *, timeout_seconds: float) -> Iterator[Callable[[], Answer]]:
         """Yield what sends one request with the token, each over a connection of its own."""
         token = self.read_token(slug)
         with reach(self.cluster.folder, self._find_address(slug), PORT) as port:
-            yield lambda: send_request(port, token=token)
+            yield lambda: send_request(port, token=token, timeout_seconds=timeout_seconds)
 
     def _find_address(self, slug: str) -> str:
         return str(self.operator.get("service", f"tenant-{slug}")["spec"]["clusterIP"])

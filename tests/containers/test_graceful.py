@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from tests.containers.conftest import STAND_IN, WITH_VOLUME, Visitor
+from tests.containers.conftest import STAND_IN, WITH_VOLUME, Answer, Visitor
 from tests.terminal import Operator, wait_for
 
 PAUSE_SECONDS = 0.02
@@ -27,10 +27,10 @@ class Customer:
     answers: list[tuple[float, str]] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
 
-    def ask(self, send: Callable[[], str]) -> None:
+    def ask(self, send: Callable[[], Answer]) -> None:
         """Send one request and note what came of it."""
         try:
-            version = send()
+            version = send().body["version"]
         except (OSError, http.client.HTTPException) as error:
             self.failures.append(f"{type(error).__name__}: {error}")
         else:
@@ -48,21 +48,23 @@ class Customer:
 
 
 @contextmanager
-def asking(send: Callable[[], str]) -> Iterator[Customer]:
-    """Let a customer ask until the end of the block."""
+def asking(visitor: Visitor, *, timeout_seconds: float) -> Iterator[Customer]:
+    """Let a customer ask acme's version until the end of the block; it has had its first answer."""
     customer, is_over = Customer(), threading.Event()
 
-    def ask_on() -> None:
+    def ask_on(send: Callable[[], Answer]) -> None:
         while not is_over.wait(PAUSE_SECONDS):
             customer.ask(send)
 
-    thread = threading.Thread(target=ask_on)
-    thread.start()
-    try:
-        yield customer
-    finally:
-        is_over.set()
-        thread.join()
+    with visitor.opening("acme", timeout_seconds=timeout_seconds) as send:
+        thread = threading.Thread(target=ask_on, args=(send,))
+        thread.start()
+        try:
+            wait_for(lambda: customer.answers, "the first answer")
+            yield customer
+        finally:
+            is_over.set()
+            thread.join()
 
 
 def test_no_request_fails_while_a_tenant_without_a_volume_is_upgraded(
@@ -70,8 +72,7 @@ def test_no_request_fails_while_a_tenant_without_a_volume_is_upgraded(
 ) -> None:
     # The stand-in refuses connections from the moment on that it is asked to end.
     operator.run("install-tenant", "acme", *STAND_IN)
-    with visitor.opening("acme") as send, asking(lambda: send().body["version"]) as customer:
-        wait_for(lambda: customer.answers, "the first answer")
+    with asking(visitor, timeout_seconds=10) as customer:
         operator.run("upgrade-tenant", "acme", *NEW_VERSION)
         old_pods = "tenant=acme,app=tenant"
         wait_for(
@@ -86,8 +87,8 @@ def test_upgrade_with_a_volume_has_one_gap_and_it_is_measured(
     operator: Operator, visitor: Visitor, record_property: Callable[[str, object], None]
 ) -> None:
     operator.run("install-tenant", "acme", *STAND_IN, *WITH_VOLUME)
-    with visitor.opening("acme") as send, asking(lambda: send().body["version"]) as customer:
-        wait_for(lambda: customer.answers, "the first answer")
+    # A pod that is gone does not even refuse: each request to it takes that long.
+    with asking(visitor, timeout_seconds=0.5) as customer:
         operator.run("upgrade-tenant", "acme", *NEW_VERSION)
         wait_for(lambda: "1.1.0-stand-in" in customer.versions, "an answer of the new version")
     assert customer.failures, "with one writer, the old pod has to end before the new one starts"
