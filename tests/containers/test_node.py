@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
-from local_cluster import clusters
+import pytest
+
+from local_cluster import clusters, folders
 from local_cluster.clusters import Cluster
 from local_cluster.node import host
-from local_cluster.node.layout import Layout
 from tests.conftest import administer
 from tests.containers.conftest import find_service
 from tests.terminal import wait_for
@@ -39,6 +42,11 @@ def find_processes(folder: Path) -> list[str]:
     return found
 
 
+def find_groups(folder: Path) -> list[Path]:
+    """Return the control groups of a cluster's node."""
+    return list(Path("/sys/fs/cgroup").rglob(host.name_group(folder)))
+
+
 def test_two_nodes_run_side_by_side_and_stopping_one_leaves_nothing_behind(
     cluster: Cluster, own: Cluster
 ) -> None:
@@ -46,17 +54,34 @@ def test_two_nodes_run_side_by_side_and_stopping_one_leaves_nothing_behind(
         assert administer(each, "get", "nodes", "-o", "name") == "node/node-1\n"
     first = host.find_first_process(own.folder)
     network = str(Path(f"/proc/{first}/ns/net").readlink())
-    groups = [Path(line) for line in Layout(own.folder).cgroups.read_text().splitlines()]
     assert network in list_network_namespaces()
-    assert all(group.is_dir() for group in groups)
+    assert find_groups(own.folder)
     assert find_processes(own.folder)
     own.stop()
     assert not find_processes(own.folder)
-    assert not any(group.exists() for group in groups)
+    assert not find_groups(own.folder)
     assert network not in list_network_namespaces()
     assert str(own.folder) not in Path("/proc/self/mountinfo").read_text()
     assert not own.folder.exists()
     assert administer(cluster, "get", "nodes", "-o", "name") == "node/node-1\n"
+
+
+@pytest.mark.parametrize("moment", ["node", "kube-apiserver", "kube-scheduler"])
+def test_start_that_is_killed_leaves_nothing_once_it_is_taken_down(
+    cluster: Cluster, moment: str
+) -> None:
+    name = f"killed-real-{os.getpid()}"
+    folder = folders.CLUSTERS / name
+    command = [sys.executable, "-m", "local_cluster", "up", name, f"--owner={os.getpid()}"]
+    environment = os.environ | {"PYTHONPATH": str(folders.PACKAGE.parent)}
+    with subprocess.Popen([*command, "--containers=real"], env=environment) as starting:
+        wait_for((folder / "pids" / moment).exists, f"{moment} to be started")
+        starting.kill()
+    clusters.stop(name)
+    assert not find_processes(folder)
+    assert not find_groups(folder)
+    assert str(folder) not in Path("/proc/self/mountinfo").read_text()
+    assert not folder.exists()
 
 
 def test_node_comes_back_after_kill_9_with_its_data(own: Cluster) -> None:

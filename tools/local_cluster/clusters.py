@@ -18,6 +18,7 @@ Clusters belong to the clone and live in its `.local/clusters/NAME`.
 
 import re
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -74,16 +75,16 @@ class Cluster:
         stop(self.name)
 
 
-def choose_kind(wanted: str) -> Kind:
+def choose_kind(wanted: str, look: Callable[[], str | None] = find_obstacle) -> Kind:
     """Return the kind that is wanted: `real`, `simulated`, or `auto` for real where it can be.
 
-    Say in one line which one it is, and why not the other. Raise UsageError where only real would
-    do and cannot be.
+    Say in one line which one it is, and why not the other; `look` finds what speaks against real
+    ones. Raise UsageError where only real would do and cannot be.
     """
     if wanted == SIMULATED.name:
         say("containers: simulated, as asked")
         return SIMULATED
-    obstacle = find_obstacle()
+    obstacle = look()
     if obstacle is None:
         say("containers: real, in a node of their own")
         return REAL

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import platform
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -62,3 +65,34 @@ def test_record_that_is_damaged_counts_as_none(tmp_path: Path, text: str) -> Non
 def test_cluster_without_owner_is_never_abandoned() -> None:
     assert not Record(Ports(1, 2, 3), "real", "recipe", None).is_abandoned
     assert Record(Ports(1, 2, 3), "real", "recipe", Owner(os.getpid(), "earlier")).is_abandoned
+
+
+def test_auto_takes_real_containers_where_they_can_be(capsys: pytest.CaptureFixture[str]) -> None:
+    assert clusters.choose_kind("auto", look=lambda: None) is clusters.REAL
+    assert capsys.readouterr().err == "containers: real, in a node of their own\n"
+
+
+def test_auto_takes_simulated_ones_elsewhere_and_says_why(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert clusters.choose_kind("auto", look=lambda: "it is Tuesday") is clusters.SIMULATED
+    assert capsys.readouterr().err == "containers: simulated, because it is Tuesday\n"
+
+
+def test_real_containers_that_cannot_be_are_refused() -> None:
+    with pytest.raises(UsageError, match="Containers cannot be real here: it is Tuesday"):
+        clusters.choose_kind("real", look=lambda: "it is Tuesday")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_who_is_not_root_is_told_that_root_is_needed() -> None:
+    script = "import os; from local_cluster.node import possible as p; os.setuid(65534); "
+    told = subprocess.run(
+        [sys.executable, "-c", f"{script}print(p.find_obstacle())"],
+        env={"PYTHONPATH": str(clusters.folders.PACKAGE.parent), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    reason = "this is" if platform.system() != "Linux" else "only root can make namespaces"
+    assert told.stdout.startswith(reason)

@@ -53,7 +53,7 @@ def _prepare(layout: Layout, *, system: Path, programs: Sequence[Path], pause: s
     for folder in (*places, layout.config / "cni"):
         folder.mkdir(parents=True, exist_ok=True)
     plan = {
-        "cgroup": f"local-cluster-{sha256(bytes(layout.cluster)).hexdigest()[:12]}",
+        "cgroup": name_group(layout.cluster),
         "system": str(system),
         "programs": [str(program) for program in programs],
         "python_path": str(folders.PACKAGE.parent),
@@ -71,6 +71,11 @@ def _prepare(layout: Layout, *, system: Path, programs: Sequence[Path], pause: s
     _write_config("containerd.toml", layout.config, values)
     _write_config("kubelet.yaml", layout.config, values)
     _write_config("pods.conflist", layout.config / "cni", values)
+
+
+def name_group(cluster: Path) -> str:
+    """Return the name of the control groups that a node gets."""
+    return f"local-cluster-{sha256(bytes(cluster)).hexdigest()[:12]}"
 
 
 def _write_config(name: str, folder: Path, values: Mapping[str, str]) -> None:
