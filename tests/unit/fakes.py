@@ -156,7 +156,8 @@ class _Applied:
 class FakeCluster:
     """Port ``Cluster``. Pods get ready ``start_seconds`` after they were made.
 
-    sick_images: by tag, what the container of such an image shows for ever. stop_seconds: how
+    sick_images: by tag, what the container of such an image shows for ever. restarted: how the
+    others show that they have ended before. stop_seconds: how
     long the pods of a tenant that is stopped go on. missed_deadline_at: when the condition
     of a rollout that missed its deadline was written. scheduling_message: why no node takes
     a pod. foreign_fields: by slug. node_outages: since when. reads: what explains failures and
@@ -173,6 +174,7 @@ class FakeCluster:
         self.missed_deadline_at: datetime | None = None
         self.foreign_fields: dict[str, tuple[str, ...]] = {}
         self.sick_images: dict[str, Container] = {}
+        self.restarted: dict[str, Any] = {}
         self.failure_message = ""
         self.events: list[Event] = []
         self.logs: dict[str, list[str]] = {}
@@ -321,7 +323,7 @@ class FakeCluster:
         if self.failure_message:
             return []
         is_ready = self._is_ready(applied)
-        healthy = Container("gateway", applied.image, is_ready, 0)
+        healthy = Container("gateway", applied.image, is_ready, **{"restarts": 0, **self.restarted})
         container = self.sick_images.get(applied.values["image"]["tag"], healthy)
         is_unscheduled = bool(self.scheduling_message) and not is_ready
         return [

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from release_manager.diagnosis import Cause, Diagnosis, Evidence, diagnose
+from release_manager.diagnosis import Cause, Diagnosis, Evidence, diagnose, find_unsettled
 from release_manager.workload import Container, Event, Pod, Workload
 from tests.unit.builders import (
     MINUTE,
@@ -19,7 +19,7 @@ from tests.unit.builders import (
     build_pod,
     build_workload,
 )
-from tests.unit.diagnosis.failures import FAILURES, SECOND, Failure
+from tests.unit.diagnosis.failures import FAILURES, SECOND, Failure, killing
 
 CRASHING = build_container(waiting_reason="CrashLoopBackOff", restarts=5, exit_code=1)
 STARTING = build_container(waiting_reason="ContainerCreating")
@@ -193,3 +193,54 @@ def test_pods_that_end_first_are_told_before_those_that_hold_nothing_up() -> Non
     )
     told = _tell(finished, running, workload=build_workload(0, updated_replicas=0))
     assert "its node node-0 is not ready" in told
+
+
+RUNS_AGAIN = {
+    "is_ready": True,
+    "running_since": NOW - 5 * SECOND,
+    "restarts": 1,
+    "exit_code": 137,
+    "exit_reason": "OOMKilled",
+    "memory_limit": "256Mi",
+}
+
+
+def _tell_unsettled(*containers: Container, events: Sequence[Event] = (), **pod: Any) -> str | None:
+    shown = build_pod("p", *containers, **{"phase": "Running", "is_ready": True, **pod})
+    cause = find_unsettled(build_workload(), [shown], Evidence(NOW, read_events=lambda _: events))
+    return cause.sentence if cause is not None else None
+
+
+def test_a_ready_container_that_has_just_ended_may_end_again() -> None:
+    told = _tell_unsettled(build_container(**RUNS_AGAIN))
+    assert (
+        told == "container gateway ran out of memory (limit 256Mi); raise resources.limits.memory"
+    )
+
+
+def test_a_ready_container_that_its_liveness_probe_has_just_ended_may_end_again() -> None:
+    ended = NOW - 5 * SECOND
+    killed = {**RUNS_AGAIN, "exit_reason": "Error", "exit_began_at": NOW - MINUTE, "exit_at": ended}
+    events = [killing("liveness", at=NOW - 10 * SECOND)]
+    told = _tell_unsettled(build_container(**killed), events=events)
+    assert told is not None
+    assert told.startswith("container gateway is restarted because its liveness probe fails")
+
+
+@pytest.mark.parametrize(
+    "healthy",
+    [
+        {"restarts": 0, "exit_code": None},
+        {"running_since": NOW - MINUTE},
+        # An init container that worked at the second try.
+        {"running_since": None, "exit_code": 0, "exit_reason": "Completed"},
+    ],
+    ids=["it never ended", "it has outlived it", "it has done its part"],
+)
+def test_other_ready_containers_are_there_to_stay(healthy: dict[str, Any]) -> None:
+    assert _tell_unsettled(build_container(**{**RUNS_AGAIN, **healthy})) is None
+
+
+@pytest.mark.parametrize("gone", [{"is_deleting": True}, {"phase": "Failed", "is_ready": False}])
+def test_pods_that_are_on_their_way_out_unsettle_nobody(gone: dict[str, Any]) -> None:
+    assert _tell_unsettled(build_container(**RUNS_AGAIN), **gone) is None

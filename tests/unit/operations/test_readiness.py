@@ -96,6 +96,81 @@ def test_a_container_that_has_crashed_often_enough_ends_the_wait_at_once(world: 
     assert _elapsed(world) == pytest.approx(COUNTED_PATIENCE_SECONDS, abs=0.5)
 
 
+def _restart(world: FakeWorld, *, ran: timedelta = timedelta(seconds=5), ago: float = 0) -> None:
+    """Let containers have ended once, so that they run again since some seconds ago."""
+    began_again = world.clock.now() - timedelta(seconds=ago)
+    world.cluster.restarted = {
+        "restarts": 1,
+        "running_since": began_again,
+        "has_started": True,
+        "exit_code": 3,
+        "exit_reason": "Error",
+        "exit_began_at": began_again - ran,
+        "exit_at": began_again,
+    }
+
+
+def test_pods_that_never_ended_cost_one_look(world: FakeWorld) -> None:
+    world.cluster.start_seconds = 0
+    _begin(world)
+    assert _wait(world).is_ready
+    assert _elapsed(world) == 0
+    assert world.cluster.pod_lists == 1
+    assert world.cluster.reads == []
+
+
+@pytest.mark.parametrize("ran", [5, 50])
+def test_a_container_that_has_crashed_is_believed_once_it_has_outlived_that(
+    world: FakeWorld, ran: float
+) -> None:
+    _restart(world, ran=timedelta(seconds=ran))
+    _begin(world)
+    assert _wait(world, seconds=300).is_ready
+    assert _elapsed(world) == pytest.approx(max(ran, 30), abs=0.5)
+    assert world.told[-1].startswith("waiting: container gateway crashed with exit code 3; ")
+
+
+def test_a_container_that_is_ready_between_two_crashes_is_no_success(world: FakeWorld) -> None:
+    world.cluster.start_seconds = 0
+    _restart(world)
+    _begin(world, "leaking")
+    run = replace(world.run(), progress=lambda _: _run_out_of_memory(world, "leaking"))
+    text = wait_until_ready(world.ports, "acme", revision=1, run=run).explain(run)
+    assert text.startswith("container gateway ran out of memory (limit 256Mi)")
+    assert _elapsed(world) == pytest.approx(COUNTED_PATIENCE_SECONDS, abs=1)
+
+
+def _run_out_of_memory(world: FakeWorld, tag: str) -> None:
+    killed = {"exit_code": 137, "exit_reason": "OOMKilled", "memory_limit": "256Mi"}
+    world.cluster.break_image(tag, waiting_reason="CrashLoopBackOff", restarts=2, **killed)
+
+
+def test_a_container_that_ended_late_is_not_believed_at_the_timeout(world: FakeWorld) -> None:
+    _restart(world)
+    _begin(world)
+    text = _wait(world, seconds=10).explain(world.run(timeout_seconds=10))
+    late = "1 of 1 replicas ready after 10 seconds, but not for long enough to trust it"
+    assert text.startswith(f"{late}: container gateway crashed with exit code 3; ")
+
+
+@pytest.mark.parametrize(
+    ("ran", "ago"), [(timedelta(seconds=5), 31), (timedelta(days=10), 121)], ids=str
+)
+def test_an_end_that_is_past_holds_nothing_up(world: FakeWorld, ran: timedelta, ago: float) -> None:
+    _restart(world, ran=ran, ago=ago)
+    world.cluster.start_seconds = 0
+    _begin(world)
+    assert _wait(world).is_ready
+    assert _elapsed(world) == 0
+
+
+def test_a_tenant_that_stops_is_not_held_up_by_its_crashes(world: FakeWorld) -> None:
+    _restart(world)
+    world.releases.upgrade_by_hand("acme", {"replicas": 0}, world.chart)
+    assert _wait(world).is_ready
+    assert _elapsed(world) == 0
+
+
 def test_each_cause_is_given_its_own_time(world: FakeWorld) -> None:
     world.cluster.scheduling_message = "0/3 nodes are available: 3 Insufficient memory."
     world.cluster.break_image("broken")

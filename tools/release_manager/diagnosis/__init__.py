@@ -7,7 +7,15 @@ that they are read from was taken down from real nodes.
 
 from .causes import Cause, Diagnosis
 from .evidence import Evidence
-from .first_cause import diagnose
+from .first_cause import diagnose, find_unsettled
 from .redaction import Redactor, build_redactor
 
-__all__ = ["Cause", "Diagnosis", "Evidence", "Redactor", "build_redactor", "diagnose"]
+__all__ = [
+    "Cause",
+    "Diagnosis",
+    "Evidence",
+    "Redactor",
+    "build_redactor",
+    "diagnose",
+    "find_unsettled",
+]

@@ -20,6 +20,8 @@ MAX_LAST_LINES = 3
 MAX_CAUSE_LINES = 8
 # A container that has run for longer than this, and than its last run, is past its crashes.
 SETTLED = timedelta(seconds=30)
+# A container that is ready need not outlive a last run of days.
+LONGEST_PROOF = timedelta(minutes=2)
 # Events and exits are told to the second only.
 _CLOCK = timedelta(seconds=2)
 
@@ -60,7 +62,8 @@ def _has_settled(container: Container, evidence: Evidence) -> bool:
         return False
     began, ended = container.exit_began_at, container.exit_at
     last_run = ended - began if began and ended and ended > began else timedelta()
-    return evidence.now - container.running_since > max(last_run, SETTLED)
+    proof = min(last_run, LONGEST_PROOF) if container.is_ready else last_run
+    return evidence.now - container.running_since > max(proof, SETTLED)
 
 
 def _patience(container: Container) -> float | None:

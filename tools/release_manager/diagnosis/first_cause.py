@@ -44,6 +44,25 @@ def diagnose(
     return cause
 
 
+def find_unsettled(
+    workload: Workload | None, pods: Sequence[Pod], evidence: Evidence
+) -> Diagnosis | None:
+    """Return why a container of a tenant that is ready has ended a moment ago.
+
+    It may end again: between two crashes a pod is ready, too.
+    """
+    for pod in _select_current(workload, pods):
+        if pod.is_deleting or pod.phase in FINISHED:
+            continue
+        for container in pod.containers:
+            # A container that only prepares the pod is ready when it has ended.
+            has_done_its_part = container.is_ready and container.running_since is None
+            cause = None if has_done_its_part else explain_end(pod, container, evidence)
+            if cause is not None:
+                return _name_pod(workload, pod, cause)
+    return None
+
+
 def _rank(cause: Diagnosis) -> tuple[bool, bool, bool]:
     """Hopeless ones come first, how far a pod is last; what replaces an evicted pod is new."""
     return not cause.is_hopeless, cause.is_notice, cause.cause is not Cause.EVICTED

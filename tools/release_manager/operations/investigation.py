@@ -6,7 +6,14 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import cache, partial
 
-from ..diagnosis import Diagnosis, Evidence, Redactor, build_redactor, diagnose
+from ..diagnosis import (
+    Diagnosis,
+    Evidence,
+    Redactor,
+    build_redactor,
+    diagnose,
+    find_unsettled,
+)
 from ..ports import Clock, Ports
 from ..workload import Container, Event, Pod, Workload
 
@@ -50,6 +57,15 @@ class Investigation:
         is_refused = workload is not None and workload.failure_message
         if all(pod.is_ready for pod in pods) and not is_refused:
             return None
+        return diagnose(workload, *self._gather(workload, pods))
+
+    def find_unsettled(self, workload: Workload, pods: Sequence[Pod]) -> Diagnosis | None:
+        """Return why a tenant that is ready may not stay so: a container has just ended."""
+        return find_unsettled(workload, *self._gather(workload, pods))
+
+    def _gather(
+        self, workload: Workload | None, pods: Sequence[Pod]
+    ) -> tuple[Sequence[Pod], Evidence]:
         read_redactor = cache(lambda: self.build_redactor(workload, pods))
         evidence = Evidence(
             now=self._ports.cluster.now(),
@@ -57,7 +73,7 @@ class Investigation:
             read_log_tail=partial(self._read_log_tail, read_redactor),
             read_outage=self._read_outage,
         )
-        return diagnose(workload, [_clean(pod, read_redactor) for pod in pods], evidence)
+        return [_clean(pod, read_redactor) for pod in pods], evidence
 
     def build_redactor(self, workload: Workload | None, pods: Sequence[Pod]) -> Redactor:
         """Return what takes everything out that these pods must not show."""

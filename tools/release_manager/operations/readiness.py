@@ -34,14 +34,17 @@ class Readiness:
             return self.diagnosis.sentence
         ready, wanted = self.workload.ready_replicas, self.workload.spec_replicas
         late = f"{ready} of {wanted} replicas ready after {run.timeout_seconds:.0f} seconds"
+        if self.workload.is_ready:
+            late += ", but not for long enough to trust it"
         return f"{late}: {self.diagnosis.sentence}" if self.diagnosis else late
 
 
 def wait_until_ready(ports: Ports, slug: str, *, revision: int, run: RunOptions) -> Readiness:
     """Wait for the tenant's pods.
 
-    Ends early when a cause that waiting cannot cure lasts. Raises ChangedMeanwhileError
-    when somebody else writes another revision meanwhile.
+    Ends early when a cause that waiting cannot cure lasts. A container that has ended before is
+    believed once it has outlived that, for between two crashes it is ready, too. Raises
+    ChangedMeanwhileError when somebody else writes another revision meanwhile.
     """
     deadline = run.clock.monotonic() + run.timeout_seconds
     began_at = ports.cluster.now()
@@ -59,7 +62,7 @@ def wait_until_ready(ports: Ports, slug: str, *, revision: int, run: RunOptions)
             run.clock.sleep(POLL_SECONDS)
             continue
         silent.seconds(now, what=None)
-        if workload is not None and workload.is_ready:
+        if workload is not None and workload.is_ready and cause is None:
             _require_own_revision(ports, slug, revision)
             return Readiness(is_ready=True, workload=workload)
         if (
@@ -83,10 +86,10 @@ def _is_lost(cause: Diagnosis | None, lasting: _Lasting, now: float) -> bool:
 
 def _give_up(workload: Workload | None, cause: Diagnosis | None, run: RunOptions) -> Readiness:
     # Only the end of a pod is lacking: no reason to start a tenant again that was stopped.
-    is_complete = workload is not None and workload.is_complete
-    if is_complete and cause is not None:
+    is_stopped = workload is not None and workload.is_complete and not workload.is_ready
+    if is_stopped and cause is not None:
         run.progress(f"not waited for: {cause.sentence}")
-    return Readiness(is_ready=is_complete, workload=workload, diagnosis=cause)
+    return Readiness(is_ready=is_stopped, workload=workload, diagnosis=cause)
 
 
 def _has_missed_deadline(workload: Workload | None, began_at: datetime) -> bool:
@@ -117,9 +120,11 @@ def _look(
     ports: Ports, slug: str, investigation: Investigation
 ) -> tuple[Workload | None, Sequence[Pod], Diagnosis | None]:
     workload = ports.cluster.read_workload(slug)
-    if workload is not None and workload.is_ready:
+    if workload is not None and workload.is_ready and workload.spec_replicas == 0:
         return workload, (), None
     pods = ports.cluster.list_pods(slug).get(slug, ())
+    if workload is not None and workload.is_ready:
+        return workload, pods, investigation.find_unsettled(workload, pods)
     return workload, pods, investigation.diagnose(workload, pods)
 
 
