@@ -243,7 +243,7 @@ _ARCHIVES = (
                 f"{GATEWAY}:1.2.0-crashes-stand-in",
                 "gateway",
                 18789,
-                environment=("STAND_IN_CRASH_AFTER_SECONDS=1",),
+                environment=("STAND_IN_CRASH_AFTER_SECONDS=0.2",),
             ),
             _build_recipe(f"{GATEWAY}:1.0.0-root-stand-in", "gateway", 18789, user=""),
             _build_recipe(f"{API}:1.0.0-stand-in", "api", 3001),
