@@ -20,6 +20,9 @@ from local_cluster.watched import run_watched
 
 SUITE = "bookworm"
 PROGRAM = "mmdebstrap"
+# What Debian's packages are checked with; other distributions may lack it.
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+INSTALLED = (PROGRAM, "debian-archive-keyring")
 # Nobody reads them in a container, and they are a third of all files.
 NOT_UNPACKED = (
     "/usr/share/doc/*",
@@ -142,13 +145,12 @@ def build_root(root: DebianRoot) -> Path:
 
 def ensure_mmdebstrap() -> None:
     """Install mmdebstrap when it is missing; raise BuildError when that is not possible."""
-    if shutil.which(PROGRAM):
+    if shutil.which(PROGRAM) and KEYRING.exists():
         return
+    wanted = " and ".join(INSTALLED)
     if os.geteuid() != 0 or not shutil.which("apt-get"):
-        raise BuildError(
-            "mmdebstrap is missing: install it, on Debian with `apt-get install mmdebstrap`."
-        )
-    say("mmdebstrap is missing on this machine; installing it with apt-get")
+        raise BuildError(f"This machine lacks {wanted}: install them.")
+    say(f"this machine lacks {wanted}; installing them with apt-get")
     try:
         _install_mmdebstrap()
     except BuildError:
@@ -220,7 +222,7 @@ def _run_mmdebstrap(root: DebianRoot, folder: Path) -> None:
 
 def _install_mmdebstrap() -> None:
     """Install mmdebstrap, and remove nothing for it."""
-    _run_apt_get("install", "-y", "--no-install-recommends", "--no-remove", PROGRAM)
+    _run_apt_get("install", "-y", "--no-install-recommends", "--no-remove", *INSTALLED)
 
 
 def _run_apt_get(*arguments: str) -> None:
