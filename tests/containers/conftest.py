@@ -28,17 +28,23 @@ PORT = 18789
 
 
 @pytest.fixture(scope="session")
-def cluster(tools_path: Path) -> Cluster:
+def real_containers() -> None:
+    """Skip, or fail where the environment says `CI`, if containers cannot be real."""
+    obstacle = find_obstacle()
+    if obstacle is None:
+        return
+    reason = f"containers cannot be real here: {obstacle}"
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def cluster(tools_path: Path, real_containers: None) -> Cluster:
     """A cluster with real containers that the workers of this run share; it ends with the run.
 
     What would disturb the others' tests is for `own`.
     """
-    obstacle = find_obstacle()
-    if obstacle is not None:
-        reason = f"containers cannot be real here: {obstacle}"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
     return clusters.start(REAL_NAME, containers="real", owner_pid=RUN_PID)
 
 

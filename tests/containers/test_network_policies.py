@@ -1,6 +1,6 @@
 """Rules rendered from policies, and the same rules between pods that are network namespaces.
 
-The second half needs Linux, root and nft. It leaves nothing behind, however it ends.
+The second half needs Linux and root. It leaves nothing behind, however it ends.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import ctypes
 import os
 import select
-import shutil
 import socket
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from typing import Any, TypeVar
 
 import pytest
 
+from local_cluster.node.system import build_system
 from tests.containers import network_policies
 from tests.containers.network_policies import (
     BRIDGE_SETTING,
@@ -420,11 +420,22 @@ class Node:
 
 
 @pytest.fixture(scope="module")
-def started_node() -> Iterator[Node]:
-    if sys.platform != "linux" or os.geteuid() != 0:
-        pytest.skip("network namespaces need Linux and root")
-    if missing := [program for program in ("nft", "ip") if shutil.which(program) is None]:
-        pytest.skip(f"not on PATH: {', '.join(missing)}")
+def programs(real_containers: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """`ip` and `nft` on PATH, out of the root file system of nodes: the machine may lack them."""
+    folder = tmp_path_factory.mktemp("programs")
+    system = build_system()
+    (loader,) = system.glob("usr/lib/*-linux-gnu/ld-linux-*.so.*")
+    for path in (system / "usr/bin/ip", system / "usr/sbin/nft"):
+        script = folder / path.name
+        script.write_text(f'#!/bin/sh\nexec {loader} --library-path {loader.parent} {path} "$@"\n')
+        script.chmod(0o755)
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("PATH", str(folder), prepend=os.pathsep)
+        yield
+
+
+@pytest.fixture(scope="module")
+def started_node(programs: None) -> Iterator[Node]:
     started = Node()
     yield started
     started.stop()
