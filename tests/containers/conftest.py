@@ -14,12 +14,15 @@ from typing import Any
 
 import pytest
 
-from local_cluster import clusters
+from local_cluster import clusters, processes
 from local_cluster.clusters import Cluster
+from local_cluster.locks import hold
 from local_cluster.node import host
 from local_cluster.node.possible import find_obstacle
 from local_cluster.node.reach import reach
 from tests.conftest import REAL_NAME, RUN_PID, build_environment, create_namespace
+from tests.containers import network_policies
+from tests.containers.network_policies import BRIDGE_SETTING
 from tests.terminal import Operator, wait_for
 
 STAND_IN = ("--set", "image.tag=1.0.0-stand-in")
@@ -31,6 +34,8 @@ PORT = 18789
 def real_containers() -> None:
     """Skip, or fail where the environment says `CI`, if containers cannot be real."""
     obstacle = find_obstacle()
+    if obstacle is None and not BRIDGE_SETTING.exists():
+        obstacle = "packets between pods would pass by all policies: run `modprobe br_netfilter`"
     if obstacle is None:
         return
     reason = f"containers cannot be real here: {obstacle}"
@@ -43,9 +48,29 @@ def real_containers() -> None:
 def cluster(tools_path: Path, real_containers: None) -> Cluster:
     """A cluster with real containers that the workers of this run share; it ends with the run.
 
-    What would disturb the others' tests is for `own`.
+    Its policies are enforced. What would disturb the others' tests is for `own`.
     """
-    return clusters.start(REAL_NAME, containers="real", owner_pid=RUN_PID)
+    started = clusters.start(REAL_NAME, containers="real", owner_pid=RUN_PID)
+    enforce_policies(started)
+    return started
+
+
+def enforce_policies(cluster: Cluster) -> None:
+    """Start the controller of network policies in the node, once; it ends with the node."""
+    name, folder = "network-policies", cluster.folder
+    with hold(folder / f"{name}.lock", "starting the controller of network policies"):
+        if processes.read_pid(folder / "pids" / name, folder) is None:
+            program = folder / f"{name}.py"
+            program.write_text(Path(network_policies.__file__).read_text())
+            settings = {**host.PATH, "KUBECONFIG": str(cluster.kubeconfig)}
+            command = [*cluster.enter(), "python3", "-I", str(program)]
+            processes.start_process(folder, name, command, settings)
+    wait_for(lambda: read_policies(cluster), f"policies in force; see {folder}/logs/{name}.log")
+
+
+def read_policies(cluster: Cluster) -> str:
+    """Return the rules that the policies of a cluster have become; empty before there are any."""
+    return host.run(cluster.folder, ["nft", "list", "table", "inet", "network_policies"]).stdout
 
 
 @pytest.fixture
