@@ -22,7 +22,6 @@ from local_cluster.node.possible import find_obstacle
 from local_cluster.node.reach import reach
 from tests.conftest import REAL_NAME, RUN_PID, build_environment, create_namespace
 from tests.containers import network_policies
-from tests.containers.network_policies import BRIDGE_SETTING
 from tests.terminal import Operator, wait_for
 
 STAND_IN = ("--set", "image.tag=1.0.0-stand-in")
@@ -34,8 +33,6 @@ PORT = 18789
 def real_containers() -> None:
     """Skip, or fail where the environment says `CI`, if containers cannot be real."""
     obstacle = find_obstacle()
-    if obstacle is None and not BRIDGE_SETTING.exists():
-        obstacle = "packets between pods would pass by all policies: run `modprobe br_netfilter`"
     if obstacle is None:
         return
     reason = f"containers cannot be real here: {obstacle}"

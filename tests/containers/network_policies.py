@@ -9,8 +9,8 @@ its table in one transaction: no packet sees half of them. It leaves the table w
 Where packets are looked at, always with the pods' own addresses, since a Service's address is
 rewritten before and a source is masqueraded after:
 
-- ``forward``: from pod to pod, from a pod to elsewhere and from elsewhere to a pod. Packets between
-  two pods on one bridge come here only with ``net.bridge.bridge-nf-call-iptables=1``.
+- ``forward``: from pod to pod, from a pod to elsewhere and from elsewhere to a pod. Each pod has a
+  link to the node of its own, so the packets between two pods are forwarded like any others.
 - ``input``: from a pod to any address of the node itself, so that egress holds there, too.
 - ``output``: not at all. The kubelet's probes always arrive, as Kubernetes wants it.
 
@@ -45,7 +45,6 @@ from urllib.parse import urlsplit
 
 POLL_SECONDS = 0.5
 TIMEOUT_SECONDS = 5.0
-BRIDGE_SETTING = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
 LISTS = ("/api/v1/pods", "/api/v1/namespaces", "/apis/networking.k8s.io/v1/networkpolicies")
 
 # The table is made first, so that there is one to delete; all three are one transaction. The maps
@@ -400,11 +399,6 @@ class Controller:
         )
 
 
-def read_bridge_setting() -> str:
-    """Return whether packets on a bridge pass the hooks: "1", or a value that means no."""
-    return BRIDGE_SETTING.read_text().strip() if BRIDGE_SETTING.exists() else "missing"
-
-
 def main() -> int:
     """Enforce policies until stopped, or once; return the exit code."""
     parser = argparse.ArgumentParser(description="Enforce network policies on this node.")
@@ -413,9 +407,6 @@ def main() -> int:
     logging.basicConfig(
         stream=sys.stdout, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
     )
-    if (setting := read_bridge_setting()) != "1":
-        log.error("pods on one bridge would not be kept apart: %s is %s", BRIDGE_SETTING, setting)
-        return 1
     controller = Controller(ApiServer.from_kubeconfig(Path(os.environ["KUBECONFIG"])))
     while True:
         is_enforced = controller.try_enforcing()

@@ -10,7 +10,6 @@ import os
 import select
 import socket
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,9 +21,7 @@ from typing import Any, TypeVar
 import pytest
 
 from local_cluster.node.system import build_system
-from tests.containers import network_policies
 from tests.containers.network_policies import (
-    BRIDGE_SETTING,
     Controller,
     EnforcementError,
     install,
@@ -301,7 +298,7 @@ def run_command(command: list[str], text: str = "") -> str:
 
 
 class Node:
-    """A node with pods on a bridge, an outside world, a Service, and listeners everywhere.
+    """A node with a link to each pod, an outside world, a Service, and listeners everywhere.
 
     Its places are "node", "outside" and the pods' addresses.
     """
@@ -324,9 +321,6 @@ class Node:
             "node",
             "link set lo up",
             f"addr add {METADATA}/32 dev lo",
-            "link add name cni0 type bridge",
-            f"addr add {GATEWAY}/24 dev cni0",
-            "link set cni0 up",
         )
         self.run(Path("/proc/sys/net/ipv4/ip_forward").write_text, "1")
         self.run(install, SERVICES)
@@ -351,15 +345,16 @@ class Node:
         self._ip(
             "node",
             f"link add name {port} type veth peer name eth0 netns {self._thread_id(address)}",
-            f"link set {port} master cni0",
-            f"link set {port} type bridge_slave hairpin on",
+            f"addr add {GATEWAY}/32 dev {port}",
             f"link set {port} up",
+            f"route add {address} dev {port}",
         )
         self._ip(
             address,
             "link set lo up",
-            f"addr add {address}/24 dev eth0",
+            f"addr add {address}/32 dev eth0",
             "link set eth0 up",
+            f"route add {GATEWAY} dev eth0",
             f"route add default via {GATEWAY}",
         )
 
@@ -634,18 +629,3 @@ def test_controller_installs_only_what_changed(node: Node) -> None:
 def test_refused_rules_are_an_error(node: Node) -> None:
     with pytest.raises(EnforcementError, match="nft refused the rules"):
         node.run(install, "no rules")
-
-
-def test_controller_does_not_start_where_bridged_packets_would_pass(node: Node) -> None:
-    node.run(BRIDGE_SETTING.write_text, "0")
-    try:
-        result = node.run(run_controller)
-    finally:
-        node.run(BRIDGE_SETTING.write_text, "1")
-    assert result.returncode == 1
-    assert f"{BRIDGE_SETTING} is 0" in result.stdout
-
-
-def run_controller() -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, network_policies.__file__, "--once"]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
