@@ -12,6 +12,7 @@ from pathlib import Path
 from local_cluster import folders, processes
 from local_cluster.errors import StartError
 from local_cluster.folders import search_path
+from local_cluster.locks import hold
 from local_cluster.node import cgroups
 from local_cluster.node.layout import CONTAINERD_SOCKET, DNS_ADDRESS, POD_RANGE, Layout
 from local_cluster.progress import say
@@ -134,9 +135,15 @@ def run(cluster: Path, command: Sequence[str]) -> subprocess.CompletedProcess[st
 def import_images(cluster: Path, archive: Path) -> None:
     """Give an archive of images to containerd, unless it has that one already."""
     layout = Layout(cluster)
-    known = layout.imported.read_text().splitlines() if layout.imported.exists() else []
-    if archive.name in known:
-        return
+    with hold(layout.imported.with_suffix(".lock"), f"importing images into {cluster.name}"):
+        known = layout.imported.read_text().splitlines() if layout.imported.exists() else []
+        if archive.name not in known:
+            _import(cluster, archive)
+            layout.imported.write_text("".join(f"{name}\n" for name in (*known, archive.name)))
+
+
+def _import(cluster: Path, archive: Path) -> None:
+    """Give an archive of images to containerd once it answers."""
     _wait_for_containerd(cluster)
     command = ["ctr", f"--address={CONTAINERD_SOCKET}", "--namespace=k8s.io", "images", "import"]
     with archive.open("rb") as source:
@@ -151,7 +158,6 @@ def import_images(cluster: Path, archive: Path) -> None:
     if imported.returncode != 0:
         last = (imported.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise StartError(f"The images in {archive.name} cannot be imported: {last}")
-    layout.imported.write_text("".join(f"{name}\n" for name in (*known, archive.name)))
 
 
 def _wait_for_containerd(cluster: Path) -> None:
