@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from release_manager.diagnosis import Cause, Diagnosis
+from release_manager.diagnosis import Cause, Diagnosis, build_redactor
 from release_manager.diagnosis.ends import HOPELESS_RESTARTS, choose_lines
-from release_manager.workload import Event
+from release_manager.workload import Environment, Event
 from tests.unit.builders import MINUTE, NOW, build_container, build_event, build_pod
 from tests.unit.diagnosis.failures import SECOND, Failure, killing, unhealthy
 
@@ -103,6 +103,12 @@ def test_memory_comes_before_the_probe_that_failed_meanwhile() -> None:
     events = [unhealthy("Liveness", "timeout", at=NOW - 35 * SECOND)]
     cause = _diagnose(exit_code=137, exit_reason="OOMKilled", memory_limit="1Gi", events=events)
     assert cause.sentence.startswith("container gateway ran out of memory (limit 1Gi)")
+
+
+def test_a_probe_is_told_where_the_environment_has_its_name_as_a_value() -> None:
+    redactor = build_redactor([], [Environment({"MODE": "liveness"})], {})
+    killed = redactor.clean_event(killing("liveness", at=NOW - 35 * SECOND))
+    assert _diagnose(exit_code=0, events=[killed]).cause is Cause.RESTARTED_BY_PROBE
 
 
 def test_a_container_that_is_stopped_for_another_reason_is_not_ended_by_a_probe() -> None:

@@ -76,6 +76,7 @@ def test_a_value_of_a_config_map_is_told_by_its_key() -> None:
         ("300s", "after 300s"),
         ("error", "error: no database"),
         ("production", "running in production"),
+        ("liveness", "Container gateway failed liveness probe, will be restarted"),
         ("abc", "abc"),
         ("", "nothing"),
     ],

@@ -15,13 +15,15 @@ REDACTED = "[redacted]"
 # A shorter text is no secret; cut out wherever it stands, it would leave nothing readable.
 MIN_SECRET_LENGTH = 4
 MIN_VALUE_LENGTH = 4
-# Words that mean the same everywhere, so that they give nothing away.
+# Words that mean the same everywhere, so that they give nothing away. The last ones are
+# Kubernetes' own: without them its messages could not be understood.
 _COMMON = frozenset(
     (
         *("true", "false", "null", "none", "undefined", "auto", "default", "enabled", "disabled"),
         *("trace", "debug", "info", "warn", "warning", "error", "fatal", "silent", "verbose"),
         *("production", "development", "staging", "test", "local", "localhost", "gateway"),
         *("127.0.0.1", "0.0.0.0", "http", "https", "json", "text", "utf-8", "utf8"),  # noqa: S104
+        *("startup", "readiness", "liveness", "probe", "container", "image", "failed", "found"),
     )
 )
 # A port, a size, a duration.
