@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 from tests.containers.conftest import STAND_IN, WITH_VOLUME, Visitor
 from tests.terminal import Operator, wait_for
@@ -87,12 +86,3 @@ def read_inside(operator: Operator, *lines: str) -> str:
     """Run a Python program inside the tenant's container and return what it prints."""
     program = ("exec", "deployment/tenant-acme", "--", "python3", "-c", "\n".join(lines))
     return operator.kubectl(*program)
-
-
-def test_memory_limit_holds_and_is_named(operator: Operator, tmp_path: Path) -> None:
-    leaking = tmp_path / "leaking.yaml"
-    leaking.write_text('env: {STAND_IN_LEAK_MIB_PER_SECOND: "400"}\n')
-    command = ("install-tenant", "acme", *STAND_IN, "--values", leaking)
-    failed = operator.run(*command, exit_code=1)
-    assert "256Mi" in failed.stderr, failed.stderr
-    assert "raise resources.limits.memory" in failed.stderr
