@@ -2,6 +2,8 @@
 PYTHON ?= python3
 RUN := .venv/bin/python
 CLUSTER := $(RUN) -m local_cluster
+# More than cores: tests of clusters wait for most of their time.
+WORKERS = $(shell $(PYTHON) -c 'import os; print(min(6, (os.cpu_count() or 1) + 2))')
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-down demo-kubeconfig tools-path check test lock clean-cache .venv
 
@@ -27,7 +29,8 @@ check: .venv ## Lint, types, imports and unit tests: seconds
 
 test: check ## Everything: `make check`, then charts, a local cluster, real containers
 	@$(CLUSTER) build --for test
-	@.venv/bin/pytest --numprocesses auto --maxprocesses 4 tests/charts tests/cluster tests/containers
+	@.venv/bin/pytest --numprocesses $(WORKERS) --dist worksteal \
+		tests/containers tests/cluster tests/charts
 
 lock: ## Resolve requirements.lock anew from pyproject.toml
 	@test -x .local/uv/bin/uv || { $(PYTHON) -m venv .local/uv && .local/uv/bin/pip -q install uv==0.13.9; }

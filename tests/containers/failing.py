@@ -66,7 +66,7 @@ def build_image_failures(registry: str) -> dict[str, Failing]:
 
 CONTAINER = {
     "crash": Failing(
-        _run(f"echo starting; {BLURTS}; echo no database >&2; exit 3"),
+        _run(f"echo starting; {BLURTS}; echo no database; exit 3"),
         (
             "container gateway keeps crashing with exit code 3; correct what its log shows; "
             f"its last lines: starting | {REDACTED} | no database",
@@ -122,7 +122,7 @@ CONTAINER = {
 PROBES = {
     "startup": Failing(
         {
-            **_misbehave(FAIL_PROBE="startup", DRAIN_SECONDS="0"),
+            **_misbehave(FAIL_PROBE="startup"),
             "probes": {"startup": QUICK},
         },
         (
@@ -133,7 +133,7 @@ PROBES = {
     ),
     "liveness": Failing(
         {
-            **_misbehave(FAIL_PROBE="liveness", START_SECONDS="99", DRAIN_SECONDS="0"),
+            **_misbehave(FAIL_PROBE="liveness", START_SECONDS="99"),
             "probes": {"startup": {"enabled": False}, "liveness": QUICK},
         },
         (

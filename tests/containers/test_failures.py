@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
@@ -22,7 +23,7 @@ from local_cluster.clusters import Cluster
 from local_cluster.node import host
 from local_cluster.node.layout import NODE_NAME, Layout
 from tests.containers import empty_registry
-from tests.containers.conftest import Visitor
+from tests.containers.conftest import Visitor, find_service
 from tests.containers.failing import (
     CONTAINER,
     CUSTOMER,
@@ -33,7 +34,6 @@ from tests.containers.failing import (
     Failing,
     build_image_failures,
 )
-from tests.containers.test_node import find_service
 from tests.terminal import MANAGER, Completed, Operator, wait_for
 
 
@@ -108,10 +108,14 @@ def require_told(text: str, failing: Failing) -> None:
 
 
 def require_shown(operator: Operator, slug: str, failing: Failing) -> None:
-    """Insist on the same cause from the commands that only look."""
-    for row in (operator.tenant(slug), operator.read("show-tenant", slug)):
+    """Insist on the same cause from the commands that only look.
+
+    They look again at a tenant that is ready between two crashes just then.
+    """
+    for look in (partial(operator.tenant, slug), partial(operator.read, "show-tenant", slug)):
+        reason = next(reason for _ in range(20) if (reason := look()["reason"]))
         for part in failing.told:
-            assert part in row["reason"], row["reason"]
+            assert part in reason, reason
 
 
 def require_explained(
