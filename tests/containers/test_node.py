@@ -13,6 +13,7 @@ import pytest
 from local_cluster import clusters, folders
 from local_cluster.clusters import Cluster
 from local_cluster.node import host
+from local_cluster.node.system import build_system
 from tests.conftest import administer
 from tests.containers.conftest import find_service
 from tests.terminal import wait_for
@@ -47,9 +48,23 @@ def find_groups(folder: Path) -> list[Path]:
     return list(Path("/sys/fs/cgroup").rglob(host.name_group(folder)))
 
 
+def read_network() -> tuple[list[str], str]:
+    """Return the host's links, and its packet filter's rules as the node's own nft reads them."""
+    links = sorted(path.name for path in Path("/sys/class/net").iterdir())
+    nft = ["chroot", str(build_system()), "/usr/sbin/nft", "--stateless", "list", "ruleset"]
+    return links, subprocess.run(nft, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture
+def host_network(cluster: Cluster) -> tuple[list[str], str]:
+    """The host's network before the test's own node is there."""
+    return read_network()
+
+
 def test_two_nodes_run_side_by_side_and_stopping_one_leaves_nothing_behind(
-    cluster: Cluster, own: Cluster
+    cluster: Cluster, host_network: tuple[list[str], str], own: Cluster
 ) -> None:
+    assert read_network() == host_network
     for each in (cluster, own):
         assert administer(each, "get", "nodes", "-o", "name") == "node/node-1\n"
     first = host.find_first_process(own.folder)
@@ -61,6 +76,7 @@ def test_two_nodes_run_side_by_side_and_stopping_one_leaves_nothing_behind(
     assert not find_processes(own.folder)
     assert not find_groups(own.folder)
     assert network not in list_network_namespaces()
+    assert read_network() == host_network
     assert str(own.folder) not in Path("/proc/self/mountinfo").read_text()
     assert not own.folder.exists()
     assert administer(cluster, "get", "nodes", "-o", "name") == "node/node-1\n"
