@@ -15,6 +15,7 @@ from pathlib import Path
 from local_cluster.errors import BuildError
 from local_cluster.folders import cache
 from local_cluster.locks import make_once
+from local_cluster.processes import bind_to_this_process
 from local_cluster.progress import Stopwatch, say
 from local_cluster.watched import run_watched
 
@@ -214,7 +215,7 @@ def _run_mmdebstrap(root: DebianRoot, folder: Path) -> None:
     """Make `root.tar` in `folder`; whatever ends this process ends the making, too."""
     command = [*_NAMESPACE, *build_command(root, folder / "root.tar")]
     run_watched(
-        ["setpriv", "--pdeathsig", "KILL", "sh", "-c", _KILLABLE, "sh", *command],
+        bind_to_this_process(["sh", "-c", _KILLABLE, "sh", *command]),
         what=f"making the {root.name} root",
         environment=build_environment(os.environ, folder),
     )

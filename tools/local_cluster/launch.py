@@ -162,17 +162,19 @@ def _is_alive(pid_file: Path, folder: Path) -> bool:
 def _apply_content(folder: Path, kubeconfig: Path, manifests: Sequence[Path]) -> None:
     """Create or update what a cluster has from the beginning, and the CRDs of every cluster."""
     content = [*manifests, *(group_folder(CRDS) / name for name in CRDS.files)]
+    kubectl = [
+        str(group_folder(KUBECTL) / "kubectl"),
+        f"--kubeconfig={kubeconfig}",
+        # Not the user's ~/.kube/cache, where another cluster may have had the same port.
+        f"--cache-dir={folder}/discovery",
+        "apply",
+        "--server-side",
+        "--force-conflicts",
+        *(f"--filename={path}" for path in content),
+    ]
     applied = subprocess.run(
-        [
-            group_folder(KUBECTL) / "kubectl",
-            f"--kubeconfig={kubeconfig}",
-            # Not the user's ~/.kube/cache, where another cluster may have had the same port.
-            f"--cache-dir={folder}/discovery",
-            "apply",
-            "--server-side",
-            "--force-conflicts",
-            *(f"--filename={path}" for path in content),
-        ],
+        # Else it would outlive a start that is killed, and write into a folder that is removed.
+        processes.bind_to_this_process(kubectl),
         capture_output=True,
         text=True,
         check=False,

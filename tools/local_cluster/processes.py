@@ -5,11 +5,14 @@ pid that the kernel has given to another program in the meantime is never signal
 """
 
 import os
+import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from local_cluster.folders import search_path
 
 PROC = Path("/proc/self/stat")
 KILL_SECONDS = 10.0
@@ -49,6 +52,12 @@ def start_process(
         pid_file=folder / "pids" / name,
         environment=inherited | dict(settings or {}),
     )
+
+
+def bind_to_this_process(command: Sequence[str]) -> list[str]:
+    """Return a command that the kernel kills with this process; as it is where there is none."""
+    setpriv = shutil.which("setpriv", path=search_path())
+    return [*([setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []), *command]
 
 
 def read_pid(pid_file: Path, folder: Path) -> int | None:
