@@ -2,9 +2,11 @@
 
 Version 1: the node's groups are below the caller's own, so that the limits of whoever started it
 still hold. Version 2: a group that has processes cannot have groups with controllers below it, so
-the node's group is at the top. Documentation: cgroups(7), cgroup_namespaces(7).
+the node's group is at the top, and its processes are in one below that, beside the kubelet's.
+Documentation: cgroups(7), cgroup_namespaces(7).
 """
 
+import ctypes
 import os
 import subprocess
 import time
@@ -14,6 +16,9 @@ from pathlib import Path
 MOUNT = Path("/sys/fs/cgroup")
 # What the kubelet limits pods with.
 NEEDED = ("cpu", "memory", "pids")
+# Where, in version 2, a node's processes are that are no pod's.
+OWN = "node"
+NEW_GROUPS = 0x02000000  # CLONE_NEWCGROUP of sched.h
 REMOVAL_SECONDS = 10.0
 POLL_SECONDS = 0.05
 
@@ -44,8 +49,8 @@ def find_obstacle() -> str | None:
     return f"the control groups here lack {', '.join(missing)}" if missing else None
 
 
-def enter(folders: Iterable[Path]) -> None:
-    """Make these control groups and move this process into them."""
+def enter(folders: Sequence[Path]) -> None:
+    """Make these control groups, move this process into them, and show it no others."""
     if is_version_2():
         _delegate(MOUNT)
     for folder in folders:
@@ -53,7 +58,30 @@ def enter(folders: Iterable[Path]) -> None:
         if (folder / "cpuset.cpus").exists() and not is_version_2():
             for setting in ("cpuset.cpus", "cpuset.mems"):
                 (folder / setting).write_text((folder.parent / setting).read_text())
-        (folder / "cgroup.procs").write_text(str(os.getpid()))
+        _move(folder)
+    _make_namespace()
+    if is_version_2():
+        for folder in folders:
+            (folder / OWN).mkdir(exist_ok=True)
+            _move(folder / OWN)
+            _delegate(folder)
+
+
+def _move(folder: Path) -> None:
+    """Move this process into a control group."""
+    (folder / "cgroup.procs").write_text(str(os.getpid()))
+
+
+def _make_namespace() -> None:
+    """Make the groups that this process is in the top of all that it sees, by unshare(2).
+
+    Not by the program of that name: in version 2 it would stay in the topmost group, which may
+    have no process. Python has it from 3.12.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(NEW_GROUPS) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
 
 
 def plan_groups(name: str) -> Iterator[Path]:
@@ -79,10 +107,6 @@ def mount_inside(trees: Sequence[str], place: Path) -> None:
     """Mount a node's own groups at ``place``; no trees means version 2."""
     if not trees:
         _mount("cgroup2", place)
-        # This process moves one down; the kubelet's groups come beside it.
-        (place / "node").mkdir()
-        (place / "node" / "cgroup.procs").write_text("0")
-        _delegate(place)
         return
     subprocess.run(["mount", "-t", "tmpfs", "tmpfs", str(place)], check=True)
     for tree in trees:

@@ -12,7 +12,7 @@ from pathlib import Path
 from local_cluster.node import cgroups
 from local_cluster.node.layout import Layout
 
-NAMESPACES = ("--mount", "--net", "--uts", "--ipc", "--pid", "--cgroup")
+NAMESPACES = ("--mount", "--net", "--uts", "--ipc", "--pid")
 
 
 def main(cluster: Path) -> None:
