@@ -107,7 +107,6 @@ def _fail_rollout(
             f"'release-manager uninstall-tenant {plan.slug}'",
             tenant=plan.slug,
         )
-    run.progress(f"revision {plan.revision} failed: {why}")
     run.progress(f"rolling back to revision {good.number}")
     restore_revision(ports, plan.slug, good.number, run)
     remember_failure(ports, plan.slug, plan.revision, why)
