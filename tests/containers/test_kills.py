@@ -49,15 +49,29 @@ def test_upgrade_after_a_killed_manager_ends_with_the_new_version_and_the_old_da
     assert (answer["version"], answer["counter"]) == (NEW, 1)
 
 
-def test_killed_helm_leaves_a_tenant_that_answers(operator: Operator, visitor: Visitor) -> None:
-    operator.run("install-tenant", "acme", *STAND_IN)
-    with operator.start(*UPGRADE) as process:
-        wait_for(lambda: list_helm_upgrades(process.pid), "helm upgrade to start")
+def kill_helm(operator: Operator, *command: str) -> None:
+    """Run a command and kill the helm that it starts; insist that it says so."""
+    with operator.start(*command) as process:
+        wait_for(lambda: list_helm_upgrades(process.pid), "helm to start")
         for pid in list_helm_upgrades(process.pid):
             os.kill(pid, signal.SIGKILL)
         _, said = process.communicate(timeout=120)
     assert process.returncode == 1, said
     assert "helm was killed by signal 9" in said
+
+
+def test_install_after_a_killed_helm_ends_with_a_tenant_that_answers(
+    operator: Operator, visitor: Visitor
+) -> None:
+    install = ("install-tenant", "acme", *STAND_IN)
+    kill_helm(operator, *install)
+    operator.run(*install)
+    assert visitor.ask_with_token("acme").body["version"] == OLD
+
+
+def test_killed_helm_leaves_a_tenant_that_answers(operator: Operator, visitor: Visitor) -> None:
+    operator.run("install-tenant", "acme", *STAND_IN)
+    kill_helm(operator, *UPGRADE)
     assert visitor.ask_with_token("acme").body["version"] == OLD
     operator.run(*UPGRADE)
     assert visitor.ask_with_token("acme").body["version"] == NEW

@@ -79,7 +79,7 @@ def _make(group: ToolGroup, go: Go, folder: Path) -> None:
     for number, (name, package) in enumerate(group.packages.items(), start=1):
         watch = Stopwatch(f"building {name}")
         say(f"  building {name} ({number} of {len(group.packages)}) ...")
-        command = [str(go.program), "build", "-ldflags", group.linker_flags]
+        command = [str(go.program), "build", *group.build_flags, "-ldflags", group.linker_flags]
         command += ["-o", str(folder / name), package]
         run_watched(
             command, what=f"building {name}", environment=go.environment, folder=group.module

@@ -29,7 +29,8 @@ class ModuleFile:
 class ToolGroup:
     """Programs, built from Go packages, and files, copied as they are, that one go.mod pins.
 
-    `packages` maps a program's name to its Go package, `files` a name to where it comes from.
+    `packages` maps a program's name to its Go package, `files` a name to where it comes from,
+    `build_flags` are further ones of `go build`.
     """
 
     name: str
@@ -37,6 +38,7 @@ class ToolGroup:
     packages: dict[str, str] = field(default_factory=dict)
     linker_flags: str = "-s -w"
     files: dict[str, ModuleFile] = field(default_factory=dict)
+    build_flags: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -45,6 +47,7 @@ class ToolGroup:
             sorted(self.packages.items()),
             sorted((name, file.module, file.path) for name, file in self.files.items()),
             self.linker_flags,
+            *self.build_flags,
             platform.system(),
             platform.machine(),
         )
@@ -122,7 +125,13 @@ NODE = ToolGroup(
     },
     _KUBERNETES_FLAGS,
 )
-COREDNS = ToolGroup("coredns", MODULES / "coredns", {"coredns": "local-cluster/coredns"})
+COREDNS = ToolGroup(
+    "coredns",
+    MODULES / "coredns",
+    {"coredns": "local-cluster/coredns"},
+    # It goes into an image: the same Go makes the same bytes, in whatever folder and commit.
+    build_flags=("-trimpath", "-buildvcs=false"),
+)
 KWOK = ToolGroup(
     "kwok",
     MODULES / "kwok",

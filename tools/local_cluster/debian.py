@@ -43,6 +43,8 @@ _FORGET = (
     'rm -rf "$1"/var/log/* "$1"/var/cache/*',
     'truncate --size=0 "$1/etc/hostname" "$1/etc/resolv.conf"',
 )
+# Every file is as old as can be, and Python compiles nothing in passing, for that holds the time.
+SETTINGS = {"LC_ALL": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1", "SOURCE_DATE_EPOCH": "0"}
 # unshare blocks SIGTERM while its child runs; the shell does not. Its end, however it comes, ends
 # unshare, and that all of the namespace: neither a process nor a mount outlives a build.
 _KILLABLE = 'setpriv --pdeathsig KILL "$@" & wait "$!"'
@@ -66,8 +68,9 @@ class DebianRoot:
 
     @property
     def key(self) -> str:
-        """Digest of the command that makes it and of the machine's kind."""
-        recipe = (*build_command(self, Path("root.tar")), platform.machine())
+        """Digest of the command and settings that make it and of the machine's kind."""
+        command = build_command(self, Path("root.tar"))
+        recipe = (*command, *sorted(SETTINGS.items()), platform.machine())
         return hashlib.sha256(repr(recipe).encode()).hexdigest()[:16]
 
 
@@ -184,13 +187,12 @@ def build_command(root: DebianRoot, target: Path) -> list[str]:
 
 
 def build_environment(inherited: Mapping[str, str], folder: Path) -> dict[str, str]:
-    """Return mmdebstrap's environment: every file as old as can be, and work in `folder`."""
-    return dict(inherited) | {
-        "LC_ALL": "C.UTF-8",
+    """Return mmdebstrap's environment, with which it works in `folder`."""
+    own = {
         "PATH": f"{inherited.get('PATH', '')}:/usr/sbin:/sbin:/usr/bin:/bin",
-        "SOURCE_DATE_EPOCH": "0",
         "TMPDIR": str(folder),
     }
+    return dict(inherited) | SETTINGS | own
 
 
 def _make(root: DebianRoot, path: Path) -> None:
