@@ -52,7 +52,9 @@ def read_network() -> tuple[list[str], str]:
     """Return the host's links, and its packet filter's rules as the node's own nft reads them."""
     links = sorted(path.name for path in Path("/sys/class/net").iterdir())
     nft = ["chroot", str(build_system()), "/usr/sbin/nft", "--stateless", "list", "ruleset"]
-    return links, subprocess.run(nft, check=True, capture_output=True, text=True).stdout
+    roots = os.environ | {"PATH": folders.search_path()}
+    listed = subprocess.run(nft, env=roots, check=True, capture_output=True, text=True)
+    return links, listed.stdout
 
 
 @pytest.fixture
