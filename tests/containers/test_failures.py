@@ -186,6 +186,21 @@ def test_upgrade_that_fails_is_explained_and_taken_back(
             assert visitor.ask_with_token("acme").body["version"] == "1.0.0-stand-in"
 
 
+def test_a_pod_that_a_finalizer_alone_keeps_holds_nothing_up(
+    operator: Operator, visitor: Visitor
+) -> None:
+    operator.run("install-tenant", "acme", "--set", "strategy.type=Recreate")
+    selected = ("get", "pods", "--selector", "tenant=acme", "-o", "name")
+    kept = operator.kubectl(*selected).strip()
+    patch = ("patch", kept, "--type=merge", "--patch")
+    operator.kubectl(*patch, '{"metadata": {"finalizers": ["example.com/hold"]}}')
+    operator.run("upgrade-tenant", "acme", "--set", "image.tag=1.1.0-stand-in")
+    assert kept in operator.kubectl(*selected).split()
+    assert visitor.ask_with_token("acme").body["version"] == "1.1.0-stand-in"
+    assert operator.tenant("acme")["state"] == "running"
+    operator.kubectl(*patch, '{"metadata": {"finalizers": null}}')
+
+
 def test_a_slow_start_is_no_failure(operator: Overheard, tmp_path: Path) -> None:
     slow = write_values(Failing({"env": {"STAND_IN_START_SECONDS": "12"}}, ()), tmp_path)
     with operator.start("install-tenant", "acme", *slow) as installing:
