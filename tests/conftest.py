@@ -68,10 +68,12 @@ def create_namespace(cluster: Cluster, name: str) -> None:
     administer(cluster, "label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
 
 
-def administer(cluster: Cluster, *arguments: str) -> str:
+def administer(cluster: Cluster, *arguments: str, text: str | None = None) -> str:
     """Run kubectl as the administrator of a cluster; return what it prints."""
     command = [str(cluster.bin / "kubectl"), f"--kubeconfig={cluster.kubeconfig}", *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 @pytest.fixture

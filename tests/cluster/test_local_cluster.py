@@ -20,24 +20,16 @@ from local_cluster import clusters
 from local_cluster.clusters import Cluster
 from local_cluster.folders import PACKAGE
 from local_cluster.processes import read_command_line, read_pid
-from tests.conftest import RUN_PID
+from tests.conftest import RUN_PID, administer
 
 LOOPBACK = {"0100007F", "00000000000000000000000001000000"}
 LISTENING = "0A"
 _numbers = count(1)
 
 
-def kubectl(cluster: Cluster, *arguments: str, text: str | None = None) -> str:
-    """Run kubectl as administrator and return what it prints."""
-    command = [str(cluster.bin / "kubectl"), f"--kubeconfig={cluster.kubeconfig}", *arguments]
-    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 def read(cluster: Cluster, kind: str, name: str) -> Any:
     """Return one object of the namespace default."""
-    return json.loads(kubectl(cluster, "get", kind, name, "-o", "json"))
+    return json.loads(administer(cluster, "get", kind, name, "-o", "json"))
 
 
 def wait_for(condition: Callable[[], object], what: str, seconds: float = 30) -> Any:
@@ -89,11 +81,11 @@ def test_two_clusters_run_side_by_side_and_never_meet(
     cluster: Cluster, start: Callable[[], Cluster]
 ) -> None:
     other = start()
-    kubectl(cluster, "create", "configmap", "mine")
-    assert "mine" not in kubectl(other, "get", "configmap")
+    administer(cluster, "create", "configmap", "mine")
+    assert "mine" not in administer(other, "get", "configmap")
     other.stop()
-    assert "mine" in kubectl(cluster, "get", "configmap")
-    kubectl(cluster, "delete", "configmap", "mine")
+    assert "mine" in administer(cluster, "get", "configmap")
+    administer(cluster, "delete", "configmap", "mine")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -125,14 +117,14 @@ def test_cluster_is_mended_with_its_data_after_kill_9(
     start: Callable[[], Cluster], killed: str
 ) -> None:
     cluster = start()
-    kubectl(cluster, "create", "configmap", "kept")
+    administer(cluster, "create", "configmap", "kept")
     for name, pid in read_pids(cluster).items():
         if killed in (name, "all"):
             os.kill(pid, signal.SIGKILL)
     wait_for(lambda: not clusters.is_healthy(cluster), "the cluster to be broken")
     clusters.start(cluster.name, containers="simulated", owner_pid=os.getpid())
-    assert "kept" in kubectl(cluster, "get", "configmap")
-    kubectl(cluster, "run", "after", "--image=any")
+    assert "kept" in administer(cluster, "get", "configmap")
+    administer(cluster, "run", "after", "--image=any")
     wait_for(lambda: is_ready(cluster, "after"), "a pod of the mended cluster to be ready")
 
 
@@ -188,7 +180,7 @@ def test_stopping_ends_no_process_that_took_over_a_pid(start: Callable[[], Clust
 
 
 def test_custom_resources_of_traefik_and_cert_manager_are_served(cluster: Cluster) -> None:
-    served = kubectl(cluster, "api-resources", "-o", "name").split()
+    served = administer(cluster, "api-resources", "-o", "name").split()
     assert "ingressroutes.traefik.io" in served
     assert "middlewares.traefik.io" in served
     assert "certificates.cert-manager.io" in served
@@ -196,12 +188,12 @@ def test_custom_resources_of_traefik_and_cert_manager_are_served(cluster: Cluste
 
 
 def test_node_has_room_for_a_fleet(cluster: Cluster) -> None:
-    node = json.loads(kubectl(cluster, "get", "node", "-o", "json"))["items"][0]
+    node = json.loads(administer(cluster, "get", "node", "-o", "json"))["items"][0]
     assert node["status"]["allocatable"]["pods"] == "5k"
 
 
 def test_server_tells_its_real_version(cluster: Cluster) -> None:
-    version = json.loads(kubectl(cluster, "version", "-o", "json"))["serverVersion"]
+    version = json.loads(administer(cluster, "version", "-o", "json"))["serverVersion"]
     assert version["gitVersion"] == "v1.35.8"
     assert (version["major"], version["minor"]) == ("1", "35")
 
@@ -243,13 +235,13 @@ def run_pod(cluster: Cluster) -> Iterator[Callable[..., str]]:
             "metadata": {"name": name, "labels": labels},
             "spec": {"containers": [one], **specification},
         }
-        kubectl(cluster, "create", "-f", "-", text=json.dumps(pod))
+        administer(cluster, "create", "-f", "-", text=json.dumps(pod))
         names.append(name)
         return name
 
     yield run
     for name in names:
-        kubectl(cluster, "delete", "pod", name, "--ignore-not-found", "--wait=false")
+        administer(cluster, "delete", "pod", name, "--ignore-not-found", "--wait=false")
 
 
 def test_pod_without_a_behaviour_gets_ready(cluster: Cluster, run_pod: Callable[..., str]) -> None:
@@ -284,7 +276,7 @@ def read_events(cluster: Cluster, pod: str) -> str:
     """Return the reasons and messages of a pod's events."""
     columns = "custom-columns=R:.reason,M:.message"
     which = f"--field-selector=involvedObject.name={pod}"
-    return kubectl(cluster, "get", "events", which, "-o", columns)
+    return administer(cluster, "get", "events", which, "-o", columns)
 
 
 @pytest.mark.parametrize(
@@ -308,9 +300,9 @@ def test_crashing_pod_waits_restarts_and_leaves_a_log(
     ended = container(cluster, pod)["lastState"]["terminated"]
     assert (ended["reason"], ended["exitCode"]) == (reason, exit_code)
     assert "Back-off restarting failed container" in read_events(cluster, pod)
-    wait_for(lambda: kubectl(cluster, "get", "logs.kwok.x-k8s.io", "-o", "name"), "the log")
-    wait_for(lambda: line in kubectl(cluster, "logs", pod), "the log's lines")
-    assert line in kubectl(cluster, "logs", "--previous", pod)
+    wait_for(lambda: administer(cluster, "get", "logs.kwok.x-k8s.io", "-o", "name"), "the log")
+    wait_for(lambda: line in administer(cluster, "logs", pod), "the log's lines")
+    assert line in administer(cluster, "logs", "--previous", pod)
     wait_for(lambda: container(cluster, pod)["restartCount"] >= 2, "it to crash again")
 
 
@@ -341,9 +333,9 @@ def test_claim_gets_a_volume_that_goes_away_with_it(cluster: Cluster) -> None:
             "resources": {"requests": {"storage": "1Gi"}},
         },
     }
-    kubectl(cluster, "create", "-f", "-", text=json.dumps(claim))
+    administer(cluster, "create", "-f", "-", text=json.dumps(claim))
     wait_for(lambda: read(cluster, "pvc", "claim")["status"]["phase"] == "Bound", "the volume")
     volume = read(cluster, "pvc", "claim")["spec"]["volumeName"]
-    kubectl(cluster, "delete", "pvc", "claim")
+    administer(cluster, "delete", "pvc", "claim")
     left = ("get", "pv", volume, "--ignore-not-found", "-o", "name")
-    wait_for(lambda: not kubectl(cluster, *left), "the volume to be removed")
+    wait_for(lambda: not administer(cluster, *left), "the volume to be removed")

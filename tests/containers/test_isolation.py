@@ -17,8 +17,8 @@ from pathlib import Path
 from local_cluster import images
 from local_cluster.clusters import Cluster
 from local_cluster.node import host
-from local_cluster.node.forward import enter_network
 from local_cluster.node.layout import API_SERVICE, DNS_ADDRESS, NODE_ADDRESS
+from local_cluster.node.namespaces import enter_network
 from tests.containers.conftest import PORT, STAND_IN, read_policies
 from tests.terminal import Operator, wait_for
 

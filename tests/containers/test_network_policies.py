@@ -5,7 +5,6 @@ The second half needs Linux and root. It leaves nothing behind, however it ends.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import select
 import socket
@@ -20,6 +19,7 @@ from typing import Any, TypeVar
 
 import pytest
 
+from local_cluster.node.namespaces import NEW_NETWORK, make_own
 from local_cluster.node.system import build_system
 from tests.containers.network_policies import (
     Controller,
@@ -32,7 +32,6 @@ Object = dict[str, Any]
 Target = tuple[str, int]
 T = TypeVar("T")
 
-CLONE_NEWNET = 0x40000000
 OPEN_WITHIN_SECONDS = 5.0
 # What is let through comes in less than a millisecond.
 BLOCKED_SECONDS = 0.2
@@ -273,20 +272,13 @@ def test_address_given_anew_is_the_younger_pods() -> None:
 # What is enforced
 
 
-def enter_own_network() -> None:
-    """Give the calling thread, and what it starts, a network namespace of its own."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(CLONE_NEWNET):
-        raise OSError(ctypes.get_errno(), "no network namespace could be made")
-
-
 def open_network() -> ThreadPoolExecutor:
     """Return a thread with a network of its own, which ends with the thread.
 
     A socket made in it stays in it, whichever thread uses the socket.
     """
     thread = ThreadPoolExecutor(1)
-    thread.submit(enter_own_network).result()
+    thread.submit(make_own, NEW_NETWORK).result()
     return thread
 
 

@@ -9,6 +9,7 @@ How a node comes to be, and which program does what:
                 `volumes`, each started again when it ends
     volumes.py  makes and removes the volumes that claims ask for
     forward.py  carries a port of the host's loopback address into the node's network
+    namespaces.py  the calls that Python lacks, for `hold` and `forward`
 
 The kubelet and kube-proxy are built with the control plane; everything else, containerd and runc
 among it, is Debian's, in a root file system of the node's own. So the host needs nothing but

@@ -6,19 +6,19 @@ the node's group is at the top, and its processes are in one below that, beside 
 Documentation: cgroups(7), cgroup_namespaces(7).
 """
 
-import ctypes
 import os
 import subprocess
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from local_cluster.node.namespaces import NEW_GROUPS, make_own
+
 MOUNT = Path("/sys/fs/cgroup")
 # What the kubelet limits pods with.
 NEEDED = ("cpu", "memory", "pids")
 # Where, in version 2, a node's processes are that are no pod's.
 OWN = "node"
-NEW_GROUPS = 0x02000000  # CLONE_NEWCGROUP of sched.h
 REMOVAL_SECONDS = 10.0
 POLL_SECONDS = 0.05
 
@@ -59,7 +59,9 @@ def enter(folders: Sequence[Path]) -> None:
             for setting in ("cpuset.cpus", "cpuset.mems"):
                 (folder / setting).write_text((folder.parent / setting).read_text())
         _move(folder)
-    _make_namespace()
+    # Not by the program unshare, which would stay in the topmost group of version 2, where no
+    # process may be.
+    make_own(NEW_GROUPS)
     if is_version_2():
         for folder in folders:
             (folder / OWN).mkdir(exist_ok=True)
@@ -70,18 +72,6 @@ def enter(folders: Sequence[Path]) -> None:
 def _move(folder: Path) -> None:
     """Move this process into a control group."""
     (folder / "cgroup.procs").write_text(str(os.getpid()))
-
-
-def _make_namespace() -> None:
-    """Make the groups that this process is in the top of all that it sees, by unshare(2).
-
-    Not by the program of that name: in version 2 it would stay in the topmost group, which may
-    have no process. Python has it from 3.12.
-    """
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(NEW_GROUPS) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
 
 
 def plan_groups(name: str) -> Iterator[Path]:

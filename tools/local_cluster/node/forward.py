@@ -6,14 +6,12 @@ stand in both. CLUSTER_FOLDER only says whose process this is.
 """
 
 import asyncio
-import ctypes
-import os
 import socket
 import sys
 from contextlib import suppress
-from pathlib import Path
 
-NEW_NETWORK = 0x40000000  # CLONE_NEWNET of sched.h
+from local_cluster.node.namespaces import enter_network
+
 CHUNK_BYTES = 65536
 
 
@@ -23,15 +21,6 @@ def listen(port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", port))
     return listener
-
-
-def enter_network(pid: int) -> None:
-    """Move this process into another's network namespace, by setns(2); Python has it from 3.12."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    with Path(f"/proc/{pid}/ns/net").open() as namespace:
-        if libc.setns(namespace.fileno(), NEW_NETWORK) != 0:
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number))
 
 
 async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
