@@ -4,8 +4,9 @@ RUN := .venv/bin/python
 CLUSTER := $(RUN) -m local_cluster
 # More than cores: tests of clusters wait for most of their time.
 WORKERS = $(shell $(PYTHON) -c 'import os; print(min(6, (os.cpu_count() or 1) + 2))')
+FLEET ?= 100
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down demo-kubeconfig tools-path check test lock clean-cache .venv
+.PHONY: help demo demo-down demo-kubeconfig tools-path check test bench lock clean-cache .venv
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +32,9 @@ test: check ## Everything: `make check`, then charts, a local cluster, real cont
 	@$(CLUSTER) build --for test
 	@.venv/bin/pytest --numprocesses $(WORKERS) --dist worksteal \
 		tests/containers tests/cluster tests/charts
+
+bench: .venv ## Measure beside helm and the Helm SDK (FLEET="100 1000" tenants, BENCH_OUT=file for JSON)
+	@$(RUN) -m benchmarks $(FLEET) $(if $(BENCH_OUT),--out "$(BENCH_OUT)")
 
 lock: ## Resolve requirements.lock anew from pyproject.toml
 	@test -x .local/uv/bin/uv || { $(PYTHON) -m venv .local/uv && .local/uv/bin/pip -q install uv==0.13.9; }

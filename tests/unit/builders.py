@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from release_manager.rollout.plan import Kind, Rollout
 from release_manager.tenant import Holder, ReleaseStatus, Revision, RevisionLabels
 from release_manager.workload import Container, Event, Pod, Workload
 from tests.unit.fakes import START
@@ -22,6 +23,7 @@ def build_revision(
     unchanged_for: timedelta | None = None,
     writer: str | None = None,
     written_for: int | None = None,
+    rollout: str = "",
 ) -> Revision:
     """A revision of acme; with a writer it has labels, written for its own number.
 
@@ -30,7 +32,7 @@ def build_revision(
     labels = None
     if writer is not None:
         labels = RevisionLabels(
-            "digest", "defaults", "0.1.0", "default", writer, written_for or number
+            "digest", "defaults", "0.1.0", "default", writer, written_for or number, rollout
         )
     changed_at = NOW - (age if unchanged_for is None else unchanged_for)
     return Revision("acme", number, ReleaseStatus(status), NOW - age, changed_at, labels)
@@ -82,3 +84,17 @@ def build_event(reason: str, message: str, **changes: Any) -> Event:
 def build_holder(id_: str = "process-1") -> Holder:
     """A process that is alive."""
     return Holder(id_, "operator@here (process 7)", NOW - MINUTE)
+
+
+def build_waves(*waves: str, **changes: Any) -> Rollout:
+    """An upgrade of tenants, by wave and separated by spaces, that were planned at revision 1."""
+    tenants = tuple(tuple(wave.split()) for wave in waves)
+    rollout = Rollout(
+        id="20260301-030000-abcd",
+        kind=Kind.UPGRADE,
+        by="operator@here",
+        started_at=NOW,
+        waves=tenants,
+        revisions={slug: 1 for wave in tenants for slug in wave},
+    )
+    return replace(rollout, **changes)

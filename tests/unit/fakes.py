@@ -5,7 +5,7 @@ They keep to what ``tests/contracts.py`` demands of the real clients, too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -17,26 +17,39 @@ from release_manager.chart import Chart, build_digest
 from release_manager.errors import (
     ChangedMeanwhileError,
     ChartNotFoundError,
+    ClusterUnreachableError,
     HelmFailedError,
     InvalidValuesError,
+    LeaseLostError,
     NamespaceNotFoundError,
     OperationFailedError,
     ReleaseBusyError,
     RevisionNotFoundError,
+    RolloutNotFoundError,
     TenantNotFoundError,
 )
 from release_manager.operations.deploy import Result
 from release_manager.operations.install import install_tenant
 from release_manager.operations.upgrade import UpgradeRequest, upgrade_tenant
-from release_manager.ports import Clock, Deployment, Ports, RunOptions, TokenSecret
+from release_manager.ports import (
+    Clock,
+    Deployment,
+    Ports,
+    RunOptions,
+    TokenSecret,
+    Workloads,
+)
+from release_manager.rollout.journal import Journal
 from release_manager.settings import Settings
 from release_manager.tenant import (
     Claim,
+    Hold,
     Holder,
     ReleaseStatus,
     Revision,
     RevisionBody,
     RevisionLabels,
+    RolloutWorker,
     Target,
 )
 from release_manager.values import coalesce_values, merge_values
@@ -129,6 +142,13 @@ class FakeCharts:
                 f"field chart: {reference} is no chart", remedy="Name a chart"
             ) from None
 
+    def pack(self, chart: Chart) -> bytes:
+        self.by_reference[chart.digest] = chart
+        return chart.digest.encode()
+
+    def unpack(self, package: bytes) -> Chart:
+        return self.load(package.decode())
+
 
 @dataclass(frozen=True)
 class _Applied:
@@ -160,8 +180,8 @@ class FakeCluster:
     others show that they have ended before. stop_seconds: how
     long the pods of a tenant that is stopped go on. missed_deadline_at: when the condition
     of a rollout that missed its deadline was written. scheduling_message: why no node takes
-    a pod. foreign_fields: by slug. node_outages: since when. reads: what explains failures and
-    was asked for, in order.
+    a pod. foreign_fields: by slug. selected: slugs by label selector. node_outages: since when.
+    reads: what explains failures and was asked for, in order.
     """
 
     def __init__(self, clock: FakeClock) -> None:
@@ -181,6 +201,7 @@ class FakeCluster:
         self.config_maps: dict[str, dict[str, str]] = {}
         self.node_outages: dict[str, datetime] = {}
         self.volumes: set[str] = set()
+        self.selected: dict[str, set[str]] = {}
         self.pod_lists = 0
         self.reads: list[str] = []
 
@@ -236,8 +257,13 @@ class FakeCluster:
     def now(self) -> datetime:
         return self._clock.now()
 
-    def list_workloads(self) -> Sequence[Workload]:
-        return [self._show(slug, item) for slug, item in sorted(self._applied.items())]
+    def list_workloads(self, selector: str = "") -> Sequence[Workload]:
+        chosen = self.selected.get(selector, self._applied) if selector else self._applied
+        return [self._show(slug, self._applied[slug]) for slug in sorted(chosen)]
+
+    @contextmanager
+    def watch_workloads(self) -> Iterator[Workloads]:
+        yield FakeWorkloads(self, self._clock)
 
     def read_workload(self, slug: str) -> Workload | None:
         applied = self._applied.get(slug)
@@ -344,6 +370,23 @@ class FakeCluster:
         ]
 
 
+class FakeWorkloads:
+    """Port ``Workloads``. Waiting lets the time pass."""
+
+    def __init__(self, cluster: FakeCluster, clock: FakeClock) -> None:
+        self._cluster = cluster
+        self._clock = clock
+
+    def read(self, slug: str) -> Workload | None:
+        return self._cluster.read_workload(slug)
+
+    def refresh(self, slug: str) -> None:
+        pass
+
+    def wait(self, slug: str, seconds: float) -> None:
+        self._clock.advance(seconds)
+
+
 def _build_environment(slug: str, applied: _Applied) -> Environment:
     own_secret = applied.values["token"]["existingSecret"] or Target(slug).token_secret
     return Environment(applied.values["env"], secret_names=(own_secret,))
@@ -362,8 +405,9 @@ class _Stored:
 class FakeReleases:
     """Port ``Releases``, with the ways of Helm 4.
 
-    fail_next and kill_next decide how the next write ends; ``*_by_hand`` are an operator's
-    own helm, which knows nothing of labels. writes: what was begun, in order.
+    fail_next, kill_next and lose_next decide how the next write ends; ``*_by_hand`` are an
+    operator's own helm, which knows nothing of labels. writes: what was begun, in order.
+    bodies: the bodies that were read, as slug and number.
     warnings: what the chart's notes warn of. deployments: what ``deploy`` was given.
     before_helm, after_helm: called once, when the next ``deploy`` begins and ends.
     """
@@ -373,6 +417,7 @@ class FakeReleases:
         self._stored: dict[str, list[_Stored]] = {}
         self._next_end: str = ""
         self.writes: list[str] = []
+        self.bodies: list[tuple[str, int]] = []
         self.warnings: list[str] = []
         self.fail_before_writing = ""
         self.deployments: list[Deployment] = []
@@ -388,6 +433,10 @@ class FakeReleases:
     def kill_next(self) -> None:
         """Let Helm and the manager be killed in the middle of the next write."""
         self._next_end = "killed"
+
+    def lose_next(self) -> None:
+        """Let the API server fall silent in the middle of Helm's next write."""
+        self._next_end = "lost"
 
     def upgrade_by_hand(
         self, slug: str, values: dict[str, Any], chart: Chart, *, is_reusing: bool = True
@@ -413,10 +462,18 @@ class FakeReleases:
     def list_latest(self) -> Sequence[Revision]:
         return [self._stored[slug][-1].revision for slug in sorted(self._stored)]
 
+    def list_current(self) -> Mapping[str, Sequence[Revision]]:
+        superseded = ReleaseStatus.SUPERSEDED
+        return {
+            slug: [item.revision for item in stored if item.revision.status is not superseded]
+            for slug, stored in sorted(self._stored.items())
+        }
+
     def list_revisions(self, slug: str) -> Sequence[Revision]:
         return [item.revision for item in self._stored.get(slug, ())]
 
     def read_body(self, revision: Revision) -> RevisionBody:
+        self.bodies.append((revision.slug, revision.number))
         stored = self._find(revision.slug, revision.number)
         return RevisionBody(
             revision=revision,
@@ -501,6 +558,15 @@ class FakeReleases:
             )
         self._set_status(revision.slug, revision.number, ReleaseStatus.FAILED, f"failed: {reason}")
 
+    def relabel(self, slug: str, number: int, labels: RevisionLabels) -> None:
+        stored = self._find(slug, number)
+        history = self._stored[slug]
+        changed = replace(stored, revision=replace(stored.revision, labels=labels))
+        history[history.index(stored)] = changed
+
+    def interrupt(self) -> None:
+        self.writes.append("interrupt")
+
     # Helm inside.
 
     def _upgrade(
@@ -576,6 +642,8 @@ class FakeReleases:
         how, self._next_end = self._next_end, ""
         if how == "killed":
             raise ManagerKilled
+        if how == "lost":
+            raise ClusterUnreachableError("no answer from the API server", remedy="Check it")
         if how:
             raise HelmFailedError(f"helm failed: {how}", remedy="See what it says")
 
@@ -665,6 +733,7 @@ class FakeLiveness:
         self._own: dict[str, Holder] = {}
         self.others: dict[str, Holder] = {}
         self.claims: dict[str, Claim] = {}
+        self.rollouts: tuple[str, str] | None = None
 
     @contextmanager
     def hold(self) -> Iterator[str]:
@@ -696,11 +765,100 @@ class FakeLiveness:
         else:
             del self.claims[slug]
 
+    @contextmanager
+    def claim_rollouts(self, writer: str, rollout: str) -> Iterator[None]:
+        if (worker := self.read_rollouts()) is not None:
+            raise ReleaseBusyError(f"another rollout {worker.rollout}", remedy="Wait for it")
+        self.rollouts = (writer, rollout)
+        try:
+            yield
+        except ManagerKilled:
+            raise
+        except BaseException:
+            self.rollouts = None
+            raise
+        else:
+            self.rollouts = None
+
+    def require_rollouts(self, writer: str) -> None:
+        if self.rollouts is None or self.rollouts[0] != writer:
+            raise LeaseLostError("another process has taken it over", remedy="Follow it")
+
+    def read_rollouts(self) -> RolloutWorker | None:
+        writer, rollout = self.rollouts or ("", "")
+        holder = self.list_alive().get(writer)
+        return RolloutWorker(rollout, holder.identity, holder.since) if holder else None
+
+    def identity(self) -> str:
+        return "operator@here"
+
     def read_claim(self, slug: str) -> Claim | None:
         return self.claims.get(slug)
 
     def list_alive(self) -> dict[str, Holder]:
         return {**self._own, **self.others}
+
+
+class FakeHolds:
+    """Port ``Holds``."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self._clock = clock
+        self._held: dict[str, Hold] = {}
+
+    def list(self) -> Sequence[Hold]:
+        return [self._held[slug] for slug in sorted(self._held)]
+
+    def put(self, slug: str, reason: str) -> bool:
+        old = self._held.get(slug)
+        if old is not None:
+            self._held[slug] = replace(old, reason=reason)
+            return False
+        self._held[slug] = Hold(slug, reason, "operator@here", self._clock.now())
+        return True
+
+    def remove(self, slug: str) -> bool:
+        return self._held.pop(slug, None) is not None
+
+
+class FakeJournals:
+    """Port ``Journals``. saves: how often any was written after it was created."""
+
+    def __init__(self) -> None:
+        self._journals: dict[str, Journal] = {}
+        self._charts: dict[str, bytes] = {}
+        self.requests: dict[str, str] = {}
+        self.saves = 0
+
+    def create(self, journal: Journal, chart: bytes) -> None:
+        self._journals[journal.rollout.id] = journal
+        self._charts[journal.rollout.id] = chart
+
+    def save(self, journal: Journal) -> None:
+        self.saves += 1
+        kept = self._journals[journal.rollout.id].rollout
+        self._journals[journal.rollout.id] = replace(journal, rollout=kept)
+
+    def read(self, id: str) -> Journal | None:
+        return self._journals.get(id)
+
+    def list(self) -> Sequence[Journal]:
+        return list(reversed(self._journals.values()))
+
+    def read_chart(self, id: str) -> bytes:
+        if id not in self._charts:
+            raise RolloutNotFoundError("the chart is no longer there", remedy="Begin anew")
+        return self._charts[id]
+
+    def request_end(self, id: str, by: str) -> None:
+        self.requests[id] = by
+
+    def read_request(self, id: str) -> str:
+        return self.requests.get(id, "")
+
+    def remove(self, id: str) -> None:
+        self._journals.pop(id, None)
+        self._charts.pop(id, None)
 
 
 class FakeWorld:
@@ -714,12 +872,22 @@ class FakeWorld:
         self.secrets = FakeSecrets()
         self.liveness = FakeLiveness(self.clock)
         self.charts = FakeCharts(current=self.chart)
+        self.holds = FakeHolds(self.clock)
+        self.journals = FakeJournals()
         self.settings = Settings(chart="current")
         self.told: list[str] = []
 
     @property
     def ports(self) -> Ports:
-        return Ports(self.releases, self.cluster, self.secrets, self.liveness, self.charts)
+        return Ports(
+            self.releases,
+            self.cluster,
+            self.secrets,
+            self.liveness,
+            self.charts,
+            self.holds,
+            self.journals,
+        )
 
     def run(self, *, timeout_seconds: float = 300, is_waiting: bool = True) -> RunOptions:
         return RunOptions(

@@ -11,6 +11,7 @@
     │   ├── TenantExistsError
     │   ├── TenantNotFoundError
     │   ├── RevisionNotFoundError
+    │   ├── RolloutNotFoundError
     │   └── DriftError
     ├── OperationFailedError         exit code 1: it failed, the cluster is consistent
     │   ├── HelmFailedError
@@ -20,6 +21,8 @@
     │   ├── ClusterUnreachableError
     │   └── ForbiddenError
     ├── ReleaseBusyError             exit code 5: somebody else is working on it
+    │   └── LeaseLostError
+    ├── RolloutStoppedError          exit code 3: a rollout stopped itself
     └── OperationInterruptedError    exit code 130
 
 Each error says what happened, to which tenant, and what to do next. No error ever
@@ -88,6 +91,10 @@ class RevisionNotFoundError(InvalidInputError):
     """The tenant has no such revision, or none that can be returned to."""
 
 
+class RolloutNotFoundError(InvalidInputError):
+    """There is no such rollout, or none to go on with."""
+
+
 class DriftError(InvalidInputError):
     """The change would silently undo what somebody set by hand."""
 
@@ -128,6 +135,16 @@ class ReleaseBusyError(ReleaseManagerError):
     """Another process is working on the tenant's release."""
 
     exit_code = 5
+
+
+class LeaseLostError(ReleaseBusyError):
+    """Another process has taken over what this one was at work on."""
+
+
+class RolloutStoppedError(ReleaseManagerError):
+    """A rollout stopped itself, because more failed than may."""
+
+    exit_code = 3
 
 
 class OperationInterruptedError(ReleaseManagerError):

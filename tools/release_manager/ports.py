@@ -7,14 +7,15 @@ test runs against both.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
 from .chart import Chart
-from .tenant import Claim, Holder, Revision, RevisionBody, RevisionLabels
+from .rollout.journal import Journal
+from .tenant import Claim, Hold, Holder, Revision, RevisionBody, RevisionLabels, RolloutWorker
 from .workload import Container, Event, Pod, Workload
 
 Progress = Callable[[str], None]
@@ -30,19 +31,24 @@ class Clock:
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How an operation that changes something is run."""
+    """How an operation that changes something is run.
+
+    workloads: a watch that many waits share; without one, each asks for itself.
+    """
 
     timeout_seconds: float
     progress: Progress
     is_waiting: bool = True
     clock: Clock = field(default_factory=Clock)
+    workloads: Workloads | None = None
 
 
 @dataclass(frozen=True)
 class Deployment:
     """One ``helm upgrade --install``: what to deploy, and the labels of its revision.
 
-    is_forcing: take back fields that another program has set on the objects.
+    is_forcing: take back fields that another program has set on the objects. is_install: whether
+    there may be no release yet; an upgrade does not bring back one that somebody uninstalls.
     """
 
     slug: str
@@ -51,6 +57,7 @@ class Deployment:
     labels: RevisionLabels
     timeout_seconds: float
     is_forcing: bool = False
+    is_install: bool = True
 
 
 class Charts(Protocol):
@@ -60,12 +67,27 @@ class Charts(Protocol):
         """Read a folder, a package or an ``oci://`` reference. Raises ChartNotFoundError."""
         ...
 
+    def pack(self, chart: Chart) -> bytes:
+        """Return a package of a chart that was loaded. Raises ChartNotFoundError."""
+        ...
+
+    def unpack(self, package: bytes) -> Chart:
+        """Return the chart of a package, kept for as long as this process lives."""
+        ...
+
 
 class Releases(Protocol):
     """The Helm releases of one namespace: reads by the API, writes by Helm."""
 
     def list_latest(self) -> Sequence[Revision]:
         """Return the latest revision of every tenant, by slug, from one metadata-only LIST."""
+        ...
+
+    def list_current(self) -> Mapping[str, Sequence[Revision]]:
+        """Return, by slug, all revisions that no later one supersedes, oldest first.
+
+        Costs one metadata-only LIST for the whole fleet.
+        """
         ...
 
     def list_revisions(self, slug: str) -> Sequence[Revision]:
@@ -105,6 +127,30 @@ class Releases(Protocol):
         """
         ...
 
+    def relabel(self, slug: str, number: int, labels: RevisionLabels) -> None:
+        """Write other labels on a revision: helm gives a rollback those of its target."""
+        ...
+
+    def interrupt(self) -> None:
+        """End every helm that runs now; those that cannot be ended safely are left to finish."""
+        ...
+
+
+class Workloads(Protocol):
+    """Tenants' Deployments, as whoever waits for them sees them."""
+
+    def read(self, slug: str) -> Workload | None:
+        """Return a tenant's Deployment, or None. Raises ClusterUnreachableError."""
+        ...
+
+    def refresh(self, slug: str) -> None:
+        """See to it that ``read`` shows at least what there is now."""
+        ...
+
+    def wait(self, slug: str, seconds: float) -> None:
+        """Return when the Deployment may have changed, at the latest after so long."""
+        ...
+
 
 class Cluster(Protocol):
     """The Kubernetes objects of one namespace, beside the releases themselves."""
@@ -117,8 +163,12 @@ class Cluster(Protocol):
         """Return the time by the API server's clock."""
         ...
 
-    def list_workloads(self) -> Sequence[Workload]:
-        """Return the Deployments of all tenants."""
+    def list_workloads(self, selector: str = "") -> Sequence[Workload]:
+        """Return the Deployments of all tenants, or of those that a label selector matches."""
+        ...
+
+    def watch_workloads(self) -> AbstractContextManager[Workloads]:
+        """Follow the Deployments of all tenants, in one watch, while the context lasts."""
         ...
 
     def read_workload(self, slug: str) -> Workload | None:
@@ -219,12 +269,86 @@ class Liveness(Protocol):
         """
         ...
 
+    def claim_rollouts(self, writer: str, rollout: str) -> AbstractContextManager[None]:
+        """Keep other rollouts off this namespace while the context lasts.
+
+        Raises ReleaseBusyError naming the rollout that is under way.
+        """
+        ...
+
+    def require_rollouts(self, writer: str) -> None:
+        """Make sure that nobody has taken over what ``claim_rollouts`` gave.
+
+        Raises LeaseLostError.
+        """
+        ...
+
+    def read_rollouts(self) -> RolloutWorker | None:
+        """Return the process that has claimed rollouts and is alive, or None."""
+        ...
+
+    def identity(self) -> str:
+        """Return who runs this process, and where."""
+        ...
+
     def read_claim(self, slug: str) -> Claim | None:
         """Return who has the tenant, or had it when it died."""
         ...
 
     def list_alive(self) -> dict[str, Holder]:
         """Return the processes that are alive, by id."""
+        ...
+
+
+class Holds(Protocol):
+    """The tenants that fleet upgrades leave alone."""
+
+    def list(self) -> Sequence[Hold]:
+        """Return every hold, by slug."""
+        ...
+
+    def put(self, slug: str, reason: str) -> bool:
+        """Hold a tenant; False when it was held already, and only the reason is new."""
+        ...
+
+    def remove(self, slug: str) -> bool:
+        """End a hold; False when there was none."""
+        ...
+
+
+class Journals(Protocol):
+    """The journals of rollouts."""
+
+    def create(self, journal: Journal, chart: bytes) -> None:
+        """Write a new journal, and the chart that its rollout goes to."""
+        ...
+
+    def save(self, journal: Journal) -> None:
+        """Write what became of a rollout. Only who has claimed rollouts may."""
+        ...
+
+    def read(self, id: str) -> Journal | None:
+        """Return a journal, or None."""
+        ...
+
+    def list(self) -> Sequence[Journal]:
+        """Return all journals, newest first."""
+        ...
+
+    def read_chart(self, id: str) -> bytes:
+        """Return the package of the chart. Raises RolloutNotFoundError."""
+        ...
+
+    def request_end(self, id: str, by: str) -> None:
+        """Ask the process that is at work on a rollout to end it; nobody (empty) does not."""
+        ...
+
+    def read_request(self, id: str) -> str:
+        """Return who asked for a rollout's end; empty when nobody did."""
+        ...
+
+    def remove(self, id: str) -> None:
+        """Remove a journal and its chart."""
         ...
 
 
@@ -237,3 +361,5 @@ class Ports:
     secrets: Secrets
     liveness: Liveness
     charts: Charts
+    holds: Holds
+    journals: Journals

@@ -139,6 +139,15 @@ def read_settings(
     return Settings(**settings, origins=origins)
 
 
+def check_defaults(defaults: Mapping[str, Any], source: str) -> None:
+    """Refuse values that cannot be the same for every tenant. Raises InvalidSettingsError."""
+    for key in _OF_ONE_TENANT.keys() & defaults.keys():
+        raise InvalidSettingsError(
+            f"field defaults.{key} ({source}): it belongs to {_OF_ONE_TENANT[key]}",
+            remedy="Remove it",
+        )
+
+
 def _find_fleet_file(
     flag: Path | None, environment: Mapping[str, str], folder: Path
 ) -> Path | None:
@@ -156,11 +165,7 @@ def _read_fleet_file(path: Path) -> dict[str, Any]:
     except InvalidValuesError as exc:
         raise InvalidSettingsError(exc.problem, remedy=exc.remedy) from exc
     _check(content, dict.fromkeys(content, f"file {path}"))
-    for key in _OF_ONE_TENANT.keys() & content.get("defaults", {}).keys():
-        raise InvalidSettingsError(
-            f"field defaults.{key} (file {path}): it belongs to {_OF_ONE_TENANT[key]}",
-            remedy="Remove it",
-        )
+    check_defaults(content.get("defaults", {}), f"file {path}")
     charts = content.pop("charts", {})
     if "tenant" in charts:
         reference = charts["tenant"]

@@ -115,7 +115,7 @@ class RevisionLabels:
 
     A hand-run ``helm upgrade`` copies the labels of the revision before and a rollback
     those of its target, so ``writer`` counts only where ``written_for`` is the revision's
-    own number.
+    own number. rollout: the rollout that it was written in, or nothing.
     """
 
     config_digest: str
@@ -124,6 +124,7 @@ class RevisionLabels:
     profile: str
     writer: str
     written_for: int
+    rollout: str = ""
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,11 @@ class Revision:
         if self.labels is None or self.labels.written_for != self.number:
             return None
         return self.labels.writer
+
+    @property
+    def rollout(self) -> str:
+        """Id of the rollout that wrote exactly this revision, if one did."""
+        return self.labels.rollout if self.labels is not None and self.writer is not None else ""
 
 
 @dataclass(frozen=True)
@@ -191,9 +197,28 @@ class Claim:
 
 
 @dataclass(frozen=True)
+class Hold:
+    """A tenant that fleet upgrades leave alone: why, and who said so when."""
+
+    slug: str
+    reason: str
+    by: str
+    since: datetime
+
+
+@dataclass(frozen=True)
 class Holder:
     """A release-manager process that is alive: who runs it and since when."""
 
     id: str
+    identity: str
+    since: datetime
+
+
+@dataclass(frozen=True)
+class RolloutWorker:
+    """The process that is at work on a rollout."""
+
+    rollout: str
     identity: str
     since: datetime

@@ -42,6 +42,8 @@ def build_ports(settings: Settings, *, is_writing: bool = True) -> Ports:
     from .clients.charts import ChartSources
     from .clients.cluster import KubernetesCluster
     from .clients.helm_binary import find_helm
+    from .clients.holds import KubernetesHolds
+    from .clients.journals import KubernetesJournals
     from .clients.kubernetes_api import connect
     from .clients.leases import LeaseLiveness
     from .clients.releases import HelmReleases
@@ -58,6 +60,8 @@ def build_ports(settings: Settings, *, is_writing: bool = True) -> Ports:
         secrets=KubernetesSecrets(api, settings.namespace),
         liveness=LeaseLiveness(api, settings.namespace),
         charts=ChartSources(_chart_cache(), load_helm),
+        holds=KubernetesHolds(api, settings.namespace),
+        journals=KubernetesJournals(api, settings.namespace),
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import pytest
 
-from release_manager.cli import change, look, release_manager
+from release_manager.cli import change, fleet, look, release_manager
 from release_manager.state import TenantState
 from tests.unit.cli.conftest import Ended
 
@@ -28,7 +28,9 @@ def test_every_command_of_the_product_is_there() -> None:
         *("install-tenant", "upgrade-tenant", "start-tenant", "stop-tenant", "scale-tenant"),
         *("rollback-tenant", "uninstall-tenant", "recover-tenant", "rotate-token"),
         *("list-tenants", "show-tenant", "history", "render-tenant", "diff-tenant"),
-        *("show-token", "doctor", "show-settings"),
+        *("show-token", "doctor", "show-settings", "hold-tenant", "unhold-tenant"),
+        *("upgrade-all", "stop-all", "start-all"),
+        *("list-rollouts", "show-rollout", "resume-rollout", "abort-rollout"),
     }
 
 
@@ -65,7 +67,7 @@ def test_every_command_that_changes_something_has_a_dry_run(command: click.Comma
 
 
 @pytest.mark.parametrize(
-    "command", [*change.COMMANDS, *look.COMMANDS], ids=lambda command: command.name
+    "command", [*change.COMMANDS, *fleet.COMMANDS, *look.COMMANDS], ids=lambda command: command.name
 )
 def test_every_command_that_prints_data_has_a_choice_of_forms(command: click.Command) -> None:
     has_choice = "form" in {option.name for option in command.params}

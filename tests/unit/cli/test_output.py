@@ -97,6 +97,7 @@ def test_a_row_of_list_tenants_has_exactly_the_promised_keys(world: FakeWorld) -
         [
             *("slug", "state", "reason", "revision", "chart", "image"),
             *("replicas", "readyReplicas", "host", "upToDate", "updatedAt"),
+            "hold",
         ]
     ]
 

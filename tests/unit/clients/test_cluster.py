@@ -13,9 +13,9 @@ from release_manager.clients.cluster import (
     _is_about,
     _parse_event,
     _parse_pod,
-    _parse_workload,
 )
 from release_manager.clients.kubernetes_api import KubernetesApi
+from release_manager.clients.workloads import parse_workload
 from release_manager.errors import ClusterUnreachableError
 from release_manager.workload import Container, Pod
 from tests.unit.builders import NOW, build_container, build_pod
@@ -236,7 +236,7 @@ def test_init_containers_come_first() -> None:
     ],
 )
 def test_a_deployment_names_its_newest_replica_set(message: str, name: str) -> None:
-    workload = _parse_workload(
+    workload = parse_workload(
         {
             "metadata": {"generation": 2},
             "spec": {"template": {"spec": SPEC}},

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from collections.abc import Sequence
 
 import click
 
 from ..errors import OperationInterruptedError, ReleaseManagerError
-from . import change, look
-from .output import print_error
+from . import change, fleet, look
+from .output import close_stdout, print_error
 
 EPILOG = """\b
 Exit codes:
@@ -42,7 +41,7 @@ def release_manager(*, verbose: bool) -> None:
     logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")
 
 
-for command in (*change.COMMANDS, *look.COMMANDS):
+for command in (*change.COMMANDS, *fleet.COMMANDS, *look.COMMANDS):
     release_manager.add_command(command)
 
 
@@ -71,7 +70,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return OperationInterruptedError.exit_code
     except BrokenPipeError:
         # The reader of our stdout has gone, as in "| head"; nothing is wrong here.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        close_stdout()
         return 0
     # click hands out what context.exit() was given, or what a command returned.
     return code if isinstance(code, int) else 0

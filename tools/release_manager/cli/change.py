@@ -325,6 +325,45 @@ def rotate_token(*, slug: str, **flags: Any) -> None:
     )
 
 
+@click.command()
+@options.slug_argument
+@click.option("--reason", required=True, help="Why, in a few words; shown wherever it matters")
+@options.change_options
+def hold_tenant(*, slug: str, reason: str, dry_run: bool, form: str, **flags: Any) -> None:
+    """Hold a tenant: upgrade-all, stop-all and start-all leave it alone until unhold-tenant.
+
+    \b
+    Example:
+      release-manager hold-tenant acme --reason "demo on Friday"
+    """
+    from ..operations import hold
+
+    _, ports = _connect(flags)
+    if dry_run:
+        print_plan(hold.plan_hold(ports, slug, reason), form)
+    else:
+        print_result(hold.hold_tenant(ports, slug, reason), form)
+
+
+@click.command()
+@options.slug_argument
+@options.change_options
+def unhold_tenant(*, slug: str, dry_run: bool, form: str, **flags: Any) -> None:
+    """End the hold of a tenant.
+
+    \b
+    Example:
+      release-manager unhold-tenant acme
+    """
+    from ..operations import hold
+
+    _, ports = _connect(flags)
+    if dry_run:
+        print_plan(hold.plan_unhold(ports, slug), form)
+    else:
+        print_result(hold.unhold_tenant(ports, slug), form)
+
+
 COMMANDS: tuple[click.Command, ...] = (
     install_tenant,
     upgrade_tenant,
@@ -335,4 +374,6 @@ COMMANDS: tuple[click.Command, ...] = (
     uninstall_tenant,
     recover_tenant,
     rotate_token,
+    hold_tenant,
+    unhold_tenant,
 )

@@ -62,6 +62,10 @@ def list_tenants(*, form: str, **shared: Any) -> None:
     return print_tenants(tenants, settings)
 
 
+def _describe_hold(tenant: TenantSummary) -> str:
+    return f"held: {tenant.hold}" if tenant.hold is not None else ""
+
+
 def print_tenants(tenants: Sequence[TenantSummary], settings: Settings) -> None:
     """Print the table of tenants; without any, say on stderr where they were looked for."""
     if not tenants:
@@ -79,7 +83,7 @@ def print_tenants(tenants: Sequence[TenantSummary], settings: Settings) -> None:
             _FRESHNESS[item.is_up_to_date],
             item.host,
             format_age(item.updated_at, now),
-            item.reason,
+            "; ".join(text for text in (_describe_hold(item), item.reason) if text),
         )
         for item in tenants
     ]
@@ -119,6 +123,7 @@ def _print_detail(detail: TenantDetail) -> None:
             ("tenant", summary.slug),
             ("state", summary.state.value),
             *([("reason", summary.reason)] if summary.reason else []),
+            *([("held", summary.hold)] if summary.hold is not None else []),
             ("revision", f"{summary.revision}, {summary.updated_at:%Y-%m-%d %H:%M:%S} UTC"),
             ("chart", f"{summary.chart}, current: {_FRESHNESS[summary.is_up_to_date]}"),
             ("profile", detail.profile),

@@ -60,7 +60,9 @@ class Slug(click.ParamType[str]):
         return validate_slug(str(value))
 
 
-def _compose(*decorators: Callable[[Command], Command]) -> Callable[[Command], Command]:
+def compose(*decorators: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Return one decorator that does what several do, the first outermost."""
+
     def decorate(command: Command) -> Command:
         for decorator in reversed(decorators):
             command = decorator(command)
@@ -71,7 +73,7 @@ def _compose(*decorators: Callable[[Command], Command]) -> Callable[[Command], C
 
 slug_argument = click.argument("slug", type=Slug(), metavar="SLUG")
 
-settings_options = _compose(
+settings_options = compose(
     click.option("-n", "--namespace", help="Namespace of all tenants  [default: aware]"),
     click.option(
         "--settings",
@@ -101,7 +103,7 @@ output_option = click.option(
     help="How to print the data",
 )
 
-values_options = _compose(
+values_options = compose(
     click.option(
         "-f",
         "--values",
@@ -128,7 +130,7 @@ timeout_option = click.option(
     help="How long to wait for the pods",
 )
 
-wait_options = _compose(
+wait_options = compose(
     timeout_option,
     click.option(
         "--wait/--no-wait",
@@ -140,7 +142,7 @@ wait_options = _compose(
 
 dry_run_option = click.option("--dry-run", is_flag=True, help="Print the plan and change nothing")
 
-change_options = _compose(dry_run_option, output_option, settings_options)
+change_options = compose(dry_run_option, output_option, settings_options)
 
 yes_option = click.option("--yes", is_flag=True, help="Do not ask")
 
@@ -156,8 +158,10 @@ def build_settings(options: dict[str, Any], **flags: str | None) -> Settings:
     return complete_settings(settings)
 
 
-def read_overrides(slug: str, files: tuple[Path, ...], assignments: tuple[str, ...]) -> Any:
-    """Return a tenant's own values from ``-f`` and ``--set``."""
+def read_overrides(
+    slug: str | None, files: tuple[Path, ...], assignments: tuple[str, ...]
+) -> dict[str, Any]:
+    """Return values from ``-f`` and ``--set``. slug: the tenant whose own they are, if one's."""
     from ..values import (
         load_values_file,
         merge_values,

@@ -10,13 +10,14 @@ from .output import print_data, print_fields, print_table, print_text, to_plain
 
 if TYPE_CHECKING:
     from ..operations.deploy import Result
+    from ..operations.hold import HoldPlan
     from ..operations.plan import Plan
     from ..operations.recover import RecoverPlan
     from ..operations.rollback import RollbackPlan
     from ..operations.uninstall import UninstallPlan
     from ..ports import Ports
 
-    AnyPlan = Plan | RollbackPlan | UninstallPlan | RecoverPlan
+    AnyPlan = Plan | RollbackPlan | UninstallPlan | RecoverPlan | HoldPlan
 
 _DONE = {
     "install": "installed",
@@ -28,6 +29,8 @@ _DONE = {
     "uninstall": "uninstalled",
     "recover": "recovered",
     "rotate": "token replaced",
+    "hold": "left alone by rollouts",
+    "unhold": "no longer held",
 }
 
 

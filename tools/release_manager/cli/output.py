@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
 import shutil
 import sys
@@ -11,10 +12,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import ReleaseManagerError
 from ..ports import Progress
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
 
 # A narrower column tells nothing: then the terminal wraps.
 MIN_CUT_WIDTH = 20
@@ -66,6 +71,26 @@ def print_data(data: Any, form: str) -> None:
         import yaml
 
         print(yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=1000), end="")
+
+
+def print_event(event: dict[str, Any], form: str) -> bool:
+    """Print one event: a line of JSON, or a YAML document; False when nobody reads any more."""
+    try:
+        if form == "json":
+            print(json.dumps(event, ensure_ascii=False))
+        else:
+            print("---")
+            print_data(event, form)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        close_stdout()
+        return False
+    return True
+
+
+def close_stdout() -> None:
+    """Let whatever is still printed go nowhere, without a word."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def print_table(
@@ -146,6 +171,97 @@ def report_progress(subject: str) -> Iterator[Progress]:
             status.update(f"[bold]{escape(subject)}[/]: {escape(text)}")
 
         yield report
+
+
+class Waves(Protocol):
+    """Where a rollout's waves are shown, on stderr."""
+
+    def begin(self, name: str, total: int, text: str) -> None:
+        """Show a new wave."""
+        ...
+
+    def tick(self, ended: int, text: str, *, is_due: bool) -> None:
+        """Show how far it is; is_due: whether plain lines should say it again."""
+        ...
+
+    def end(self, text: str) -> None:
+        """Show that it is over."""
+        ...
+
+    def say(self, text: str) -> None:
+        """Show one line that stays."""
+        ...
+
+
+class _PlainWaves:
+    """One line each time, for a pipe."""
+
+    def __init__(self, *, is_silent: bool = False) -> None:
+        self._is_silent = is_silent
+        self._name = ""
+
+    def begin(self, name: str, total: int, text: str) -> None:  # noqa: ARG002
+        self._name = name
+        self.say(f"{name}: {text}")
+
+    def tick(self, ended: int, text: str, *, is_due: bool) -> None:  # noqa: ARG002
+        if is_due:
+            self.say(f"{self._name}: {text}")
+
+    def end(self, text: str) -> None:
+        self.say(f"{self._name}: {text}")
+
+    def say(self, text: str) -> None:
+        if not self._is_silent:
+            print(text, file=sys.stderr, flush=True)
+
+
+class _LiveWaves:
+    """One bar for each wave, on a terminal."""
+
+    def __init__(self, bars: RichProgress) -> None:
+        self._bars = bars
+        self._bar: TaskID | None = None
+
+    def begin(self, name: str, total: int, text: str) -> None:
+        self._bar = self._bars.add_task(name, total=total, text=text)
+
+    def tick(self, ended: int, text: str, *, is_due: bool) -> None:  # noqa: ARG002
+        if self._bar is not None:
+            self._bars.update(self._bar, completed=ended, text=text)
+
+    def end(self, text: str) -> None:
+        if self._bar is not None:
+            total = self._bars.tasks[self._bar].total
+            self._bars.update(self._bar, completed=total, text=text)
+
+    def say(self, text: str) -> None:
+        from rich.markup import escape
+
+        self._bars.console.print(escape(text), soft_wrap=True)
+
+
+QUIET: Waves = _PlainWaves(is_silent=True)
+
+
+@contextmanager
+def follow_waves(*, is_shown: bool) -> Iterator[Waves]:
+    """Give what shows a rollout's waves: live bars on a terminal, else plain lines."""
+    if not is_shown or not sys.stderr.isatty():
+        yield _PlainWaves(is_silent=not is_shown)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn
+    from rich.progress import Progress as RichProgress
+
+    console = Console(stderr=True, highlight=False)
+    columns = (
+        TextColumn("{task.description:<8}"),
+        BarColumn(24),
+        TextColumn("{task.fields[text]}"),
+    )
+    with RichProgress(*columns, console=console) as bars:
+        yield _LiveWaves(bars)
 
 
 def format_age(moment: datetime, now: datetime) -> str:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
+import io
 import json
 import os
+import shutil
 import tarfile
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +24,8 @@ if TYPE_CHECKING:
 
 Files = dict[str, bytes]
 
+# The same as safe_load, ten times as fast, where libyaml is at hand.
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # What Helm leaves out even without a .helmignore.
 _ALWAYS_IGNORED = ["templates/.?*"]
 _MAX_PACKAGE_BYTES = 20_000_000
@@ -44,6 +50,28 @@ class ChartSources:
                 f"field chart: {reference} is no chart: {why}",
                 remedy="Name a chart folder, a .tgz package or an oci:// reference",
             ) from exc
+
+    def pack(self, chart: Chart) -> bytes:
+        """Return a package of a chart that was loaded. Raises ChartNotFoundError."""
+        path = Path(chart.reference)
+        if not path.is_dir():
+            return path.read_bytes()
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=9) as package:
+            for name, content in sorted(_read_folder(path).items()):
+                member = tarfile.TarInfo(f"{chart.name}/{name}")
+                member.size = len(content)
+                member.mode = 0o644
+                package.addfile(member, io.BytesIO(content))
+        return buffer.getvalue()
+
+    def unpack(self, package: bytes) -> Chart:
+        """Return the chart of a package, kept for as long as this process lives."""
+        folder = Path(tempfile.mkdtemp(prefix="release-manager-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        path = folder / "chart.tgz"
+        path.write_bytes(package)
+        return self.load(str(path))
 
     def _pull(self, reference: str) -> Path:
         url, version = _split_version(reference)
@@ -121,7 +149,7 @@ def _read_profiles(files: Mapping[str, bytes]) -> dict[str, dict[str, Any]]:
 
 
 def _read_mapping(files: Mapping[str, bytes], name: str) -> dict[str, Any]:
-    content = yaml.safe_load(files.get(name, b"")) or {}
+    content = yaml.load(files.get(name, b""), Loader=_Loader) or {}  # noqa: S506
     if isinstance(content, dict):
         return content
     raise ValueError(f"its {name} holds no mapping")

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 
 from ..errors import ForbiddenError, NamespaceNotFoundError, ReleaseManagerError
-from ..tenant import LABEL_DOMAIN, Target
-from ..workload import Container, Environment, Event, Pod, Workload
+from ..ports import Workloads
+from ..tenant import Target
+from ..workload import Container, Event, Pod, Workload
 from .kubernetes_api import Json, KubernetesApi, parse_time
+from .workloads import WorkloadWatch, parse_environment, parse_workload, sort_names
 
 _TENANTS = "app=tenant"
-_OWN_MANAGERS = ("helm", "kube-controller-manager")
-_RESTART = "kubectl.kubernetes.io/restartedAt"
 # Names that Kubernetes makes up have no vowels.
 _HASH = "[bcdfghjklmnpqrstvwxz2456789]"
 _COLORS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -50,15 +51,22 @@ class KubernetesCluster:
         """Return the time by the API server's clock."""
         return self._api.now()
 
-    def list_workloads(self) -> Sequence[Workload]:
-        """Return the Deployments of all tenants."""
-        answer = self._api.get(self._deployments, labelSelector=_TENANTS)
-        return [_parse_workload(item) for item in answer["items"] or ()]
+    def list_workloads(self, selector: str = "") -> Sequence[Workload]:
+        """Return the Deployments of all tenants, or of those that a label selector matches."""
+        wanted = f"{_TENANTS},{selector}" if selector else _TENANTS
+        answer = self._api.get(self._deployments, labelSelector=wanted)
+        return [parse_workload(item) for item in answer["items"] or ()]
+
+    @contextmanager
+    def watch_workloads(self) -> Iterator[Workloads]:
+        """Follow the Deployments of all tenants, in one watch, while the context lasts."""
+        with WorkloadWatch(self._api, self._deployments, _TENANTS).running() as watch:
+            yield watch
 
     def read_workload(self, slug: str) -> Workload | None:
         """Return a tenant's Deployment, or None."""
         deployment = self._api.find(f"{self._deployments}/{Target(slug).release}")
-        return _parse_workload(deployment) if deployment is not None else None
+        return parse_workload(deployment) if deployment is not None else None
 
     def list_pods(self, slug: str | None = None) -> dict[str, Sequence[Pod]]:
         """Return the pods of one tenant or of all, by slug, oldest first."""
@@ -171,88 +179,6 @@ def _clean_line(line: str) -> str:
     return "".join(char for char in plain if char.isprintable()).rstrip()
 
 
-def _parse_workload(item: Json) -> Workload:
-    metadata, spec, status = item["metadata"], item["spec"], item.get("status", {})
-    annotations = metadata.get("annotations", {})
-    conditions = {entry["type"]: entry for entry in status.get("conditions", ())}
-    spec_replicas = spec.get("replicas", 1)
-    progressing = conditions.get("Progressing", {})
-    container = spec["template"]["spec"]["containers"][0]
-    return Workload(
-        slug=metadata.get("labels", {}).get("tenant", ""),
-        wanted_replicas=int(annotations.get(f"{LABEL_DOMAIN}/replicas", spec_replicas)),
-        spec_replicas=spec_replicas,
-        ready_replicas=status.get("readyReplicas", 0),
-        updated_replicas=status.get("updatedReplicas", 0),
-        existing_replicas=status.get("replicas", 0),
-        ending_replicas=status.get("terminatingReplicas", 0),
-        is_observed=status.get("observedGeneration", 0) >= metadata.get("generation", 0),
-        image=container["image"],
-        host=annotations.get(f"{LABEL_DOMAIN}/host", ""),
-        chart=metadata.get("labels", {}).get("helm.sh/chart", ""),
-        replica_set=_find_replica_set(progressing.get("message", "")),
-        progress_reason=progressing.get("reason", ""),
-        progress_at=parse_time(progressing.get("lastUpdateTime")),
-        failure_message=conditions.get("ReplicaFailure", {}).get("message", ""),
-        foreign_fields=_find_foreign_fields(metadata),
-        environment=_parse_environment(spec["template"]["spec"]),
-        resources=container.get("resources", {}),
-    )
-
-
-def _find_foreign_fields(metadata: Json) -> tuple[str, ...]:
-    """Return the spec's fields that somebody other than helm set, as ``kubectl set`` does.
-
-    Scaling has its own subresource, and is seen in the replicas. What Kubernetes itself and
-    ``kubectl rollout restart`` write is no drift.
-    """
-    fields: set[str] = set()
-    for entry in metadata.get("managedFields", ()):
-        is_ours = entry.get("manager") in _OWN_MANAGERS or entry.get("subresource")
-        if not is_ours:
-            fields |= set(_iter_field_paths(entry.get("fieldsV1", {}).get("f:spec", {}), "spec"))
-    return tuple(sorted(field for field in fields if not field.endswith(_RESTART)))
-
-
-def _iter_field_paths(node: Json, path: str) -> Iterator[str]:
-    # https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
-    children = {key: value for key, value in node.items() if key != "."}
-    if not children:
-        yield path
-    for key, value in children.items():
-        kind, _, name = key.partition(":")
-        yield from _iter_field_paths(value, f"{path}.{name}" if kind == "f" else f"{path}[]")
-
-
-def _find_replica_set(message: str) -> str:
-    # 'ReplicaSet "x" is progressing.', 'Created new replica set "x"': always the newest one.
-    match = re.search(r'replica ?set "([^"]+)"', message, re.IGNORECASE)
-    return match[1] if match else ""
-
-
-def _parse_environment(spec: Json) -> Environment:
-    values: dict[str, str] = {}
-    secrets, config_maps = set(), set()
-    for container in [*spec.get("initContainers", ()), *spec["containers"]]:
-        entries = container.get("env", ())
-        values |= {entry["name"]: entry["value"] for entry in entries if entry.get("value")}
-        sources = [entry.get("valueFrom", {}) for entry in entries]
-        secrets |= {source.get("secretKeyRef", {}).get("name") for source in sources}
-        config_maps |= {source.get("configMapKeyRef", {}).get("name") for source in sources}
-        whole = container.get("envFrom", ())
-        secrets |= {entry.get("secretRef", {}).get("name") for entry in whole}
-        config_maps |= {entry.get("configMapRef", {}).get("name") for entry in whole}
-    for volume in spec.get("volumes", ()):
-        parts = [volume, *volume.get("projected", {}).get("sources", ())]
-        secrets |= {part.get("secret", {}).get("secretName") for part in parts}
-        secrets |= {part.get("secret", {}).get("name") for part in parts}
-    return Environment(values, _sort_names(secrets), _sort_names(config_maps))
-
-
-def _sort_names(names: Iterable[str | None]) -> tuple[str, ...]:
-    return tuple(sorted(name for name in names if name))
-
-
 def _parse_pod(item: Json) -> Pod:
     metadata, spec, status = item["metadata"], item["spec"], item.get("status", {})
     conditions = {entry["type"]: entry for entry in status.get("conditions", ())}
@@ -277,7 +203,7 @@ def _parse_pod(item: Json) -> Pod:
         scheduling_message="" if is_scheduled else scheduled.get("message", ""),
         claims=_find_claims(spec),
         requests=_find_requests(spec),
-        environment=_parse_environment(spec),
+        environment=parse_environment(spec),
         containers=_parse_containers(spec, status),
     )
 
@@ -293,7 +219,7 @@ def _is_cut_off(conditions: dict[str, Json]) -> bool:
 
 
 def _find_claims(spec: Json) -> tuple[str, ...]:
-    return _sort_names(
+    return sort_names(
         volume.get("persistentVolumeClaim", {}).get("claimName")
         for volume in spec.get("volumes", ())
     )

@@ -52,6 +52,10 @@ class Helm:
         command += ["--timeout", f"{round(timeout_seconds)}s"]
         _run(self._command.run(command), slug)
 
+    def interrupt(self) -> None:
+        """End every helm that runs now and can be ended safely."""
+        self._command.interrupt()
+
     def pull(self, url: str, version: str, folder: Path) -> None:
         """Fetch a package from a registry into ``folder``. Raises ChartNotFoundError."""
         command = ["pull", url, "--version", version, "--destination", str(folder)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -109,6 +109,28 @@ class KubernetesApi:
             raise
         return True
 
+    def watch(self, path: str, *, timeout_seconds: int, **query: str | int) -> Iterator[Json]:
+        """Yield the events of a watch, until the server ends it after so long.
+
+        Raises ApiStatusError 410 when the resourceVersion is too old.
+        """
+        parameters: dict[str, str | int] = {"watch": "true", "timeoutSeconds": timeout_seconds}
+        response = self._open(
+            "GET", path, query={**parameters, **query}, timeout_seconds=timeout_seconds + 10.0
+        )
+        if response.status >= HTTPStatus.BAD_REQUEST:
+            _raise_for_status(response.status, response.read())
+        try:
+            for line in _iter_lines(response.response):
+                event: Json = json.loads(line)
+                if event["type"] == "ERROR":
+                    raise ApiStatusError(event["object"].get("code", 0), "the watch has ended")
+                yield event
+        except (urllib3.exceptions.HTTPError, OSError, ValueError) as exc:
+            raise self._unreachable(exc) from exc
+        finally:
+            response.response.close()
+
     def _request(
         self,
         method: str,
@@ -134,9 +156,38 @@ class KubernetesApi:
         kind: str = "application/json",
         timeout_seconds: float = _READ_SECONDS,
     ) -> bytes:
+        response = self._open(
+            method,
+            path,
+            body=body,
+            query=query,
+            accept=accept,
+            kind=kind,
+            timeout_seconds=timeout_seconds,
+        )
+        try:
+            content: bytes = response.read()
+        except (urllib3.exceptions.HTTPError, OSError) as exc:
+            raise self._unreachable(exc) from exc
+        self._read_clock(response.getheader("Date"))
+        if response.status >= HTTPStatus.BAD_REQUEST:
+            _raise_for_status(response.status, content)
+        return content
+
+    def _open(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Json | None = None,
+        query: Mapping[str, str | int] | None = None,
+        accept: str = "application/json",
+        kind: str = "application/json",
+        timeout_seconds: float,
+    ) -> Any:
         headers = {"Accept": accept, "Content-Type": kind}
         try:
-            response = self._client.call_api(
+            return self._client.call_api(
                 *self._client.param_serialize(
                     method,
                     path,
@@ -147,18 +198,15 @@ class KubernetesApi:
                 ),
                 _request_timeout=(_CONNECT_SECONDS, timeout_seconds),
             )
-            content: bytes = response.read()
         except client.ApiException as exc:
             _raise_for_status(exc.status or 0, exc.body)
         except (urllib3.exceptions.HTTPError, OSError) as exc:
-            raise ClusterUnreachableError(
-                f"no answer from the API server {self.server}: {_shorten(exc)}",
-                remedy=_CONNECT_HINT,
-            ) from exc
-        self._read_clock(response.getheader("Date"))
-        if response.status >= HTTPStatus.BAD_REQUEST:
-            _raise_for_status(response.status, content)
-        return content
+            raise self._unreachable(exc) from exc
+
+    def _unreachable(self, exc: Exception) -> ClusterUnreachableError:
+        return ClusterUnreachableError(
+            f"no answer from the API server {self.server}: {_shorten(exc)}", remedy=_CONNECT_HINT
+        )
 
     def _read_clock(self, date: str | None) -> None:
         if date:
@@ -213,9 +261,19 @@ def _connect_from_pod() -> KubernetesApi:
     return KubernetesApi(client.ApiClient(configuration), context="")
 
 
+def _iter_lines(stream: Any) -> Iterator[bytes]:
+    """Yield lines as they come; a stream that is read by blocks would hold the last ones back."""
+    rest = b""
+    while chunk := stream.read1():
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from lines
+
+
 def _new_configuration() -> client.Configuration:
     configuration = client.Configuration()
     configuration.retries = urllib3.Retry(total=2, backoff_factor=0.2)
+    # Many threads share it: a connection that the pool has no room for would be thrown away.
+    configuration.connection_pool_maxsize = 128
     return configuration
 
 

@@ -19,8 +19,8 @@ from datetime import datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
 
-from ..errors import ReleaseBusyError, ReleaseManagerError
-from ..tenant import LABEL_DOMAIN, Claim, Holder
+from ..errors import LeaseLostError, ReleaseBusyError, ReleaseManagerError
+from ..tenant import LABEL_DOMAIN, Claim, Holder, RolloutWorker
 from .kubernetes_api import ApiStatusError, Json, KubernetesApi, parse_time
 
 RENEW_SECONDS = 5.0
@@ -32,7 +32,9 @@ _LABELS = {"app.kubernetes.io/managed-by": "release-manager"}
 _SELECTOR = "app.kubernetes.io/managed-by=release-manager"
 _PREFIX = "release-manager-"
 _TENANT_PREFIX = f"{_PREFIX}tenant-"
+_ROLLOUTS = f"{_PREFIX}rollouts"
 _PROCESS = f"{LABEL_DOMAIN}/process"
+_ROLLOUT = f"{LABEL_DOMAIN}/rollout"
 _log = logging.getLogger(__name__)
 
 
@@ -60,7 +62,7 @@ class LeaseLiveness:
         # One request before the first write teaches us the server's clock.
         self._sweep()
         path = f"{self._path}/{_PREFIX}{id_}"
-        self._api.create(self._path, self._build_lease(f"{_PREFIX}{id_}", _identity()))
+        self._api.create(self._path, self._build_lease(f"{_PREFIX}{id_}", describe_identity()))
         ended = threading.Event()
         renewer = threading.Thread(target=self._renew, args=(path, ended), daemon=True)
         renewer.start()
@@ -82,6 +84,56 @@ class LeaseLiveness:
             with suppress(ReleaseManagerError):
                 self._api.delete(f"{self._path}/{_TENANT_PREFIX}{slug}")
 
+    @contextmanager
+    def claim_rollouts(self, writer: str, rollout: str) -> Iterator[None]:
+        """Keep other rollouts off this namespace while the context lasts."""
+        lease = self._build_lease(_ROLLOUTS, writer)
+        lease["metadata"]["annotations"][_ROLLOUT] = rollout
+        self._take_rollouts(lease)
+        try:
+            yield
+        finally:
+            with suppress(ReleaseManagerError):
+                # Not what another process has taken over meanwhile.
+                self.require_rollouts(writer)
+                self._api.delete(f"{self._path}/{_ROLLOUTS}")
+
+    def _take_rollouts(self, lease: Json) -> None:
+        path = f"{self._path}/{_ROLLOUTS}"
+        worker = self.read_rollouts()
+        if worker is not None:
+            raise _build_rollout_error(worker)
+        taken = self._api.find(path)
+        try:
+            if taken is None:
+                self._api.create(self._path, lease)
+            else:
+                lease["metadata"]["resourceVersion"] = taken["metadata"]["resourceVersion"]
+                self._api.replace(path, lease)
+        except ApiStatusError as exc:
+            raise _build_rollout_error(None) from exc
+
+    def require_rollouts(self, writer: str) -> None:
+        """Make sure that nobody has taken over what ``claim_rollouts`` gave."""
+        taken = self._api.find(f"{self._path}/{_ROLLOUTS}")
+        if taken is None or taken["spec"].get("holderIdentity") != writer:
+            raise LeaseLostError(
+                "another process has taken the rollout over from this one",
+                remedy="Follow it with 'release-manager show-rollout --watch'",
+            )
+
+    def read_rollouts(self) -> RolloutWorker | None:
+        """Return the process that has claimed rollouts and is alive, or None."""
+        taken = self._api.find(f"{self._path}/{_ROLLOUTS}")
+        holder = self.list_alive().get(taken["spec"].get("holderIdentity", "")) if taken else None
+        if taken is None or holder is None:
+            return None
+        return RolloutWorker(_read_rollout(taken), holder.identity, holder.since)
+
+    def identity(self) -> str:
+        """Return who runs this process, and where."""
+        return describe_identity()
+
     def _take(self, slug: str, writer: str) -> Claim | None:
         lease = self._build_lease(f"{_TENANT_PREFIX}{slug}", writer)
         try:
@@ -95,6 +147,9 @@ class LeaseLiveness:
     def _take_over(self, slug: str, lease: Json) -> Claim | None:
         """Take a tenant from a process that died, unless another one is quicker."""
         earlier = self.read_claim(slug)
+        if earlier is not None and earlier.writer == lease["spec"]["holderIdentity"]:
+            # The API server was out of reach when this very process gave it back.
+            return None
         path = f"{self._path}/{lease['metadata']['name']}"
         taken = self._api.find(path)
         holder = self.list_alive().get(taken["spec"].get("holderIdentity", "")) if taken else None
@@ -125,31 +180,36 @@ class LeaseLiveness:
         return {item.holder.id: item.holder for item in processes if item.is_alive(now)}
 
     def _list(self) -> list[_ProcessLease]:
-        items = self._api.get(self._path, labelSelector=_SELECTOR)["items"] or ()
-        return [
-            _parse_process(item)
-            for item in items
-            if not item["metadata"]["name"].startswith(_TENANT_PREFIX)
-        ]
+        return [_parse_process(item) for item in self._list_items() if _is_process(item)]
+
+    def _list_items(self) -> list[Json]:
+        return list(self._api.get(self._path, labelSelector=_SELECTOR)["items"] or ())
 
     def _sweep(self) -> None:
-        processes = self._list()
+        items = self._list_items()
         now = self._api.now()
-        for process in processes:
+        kept = set()
+        for process in map(_parse_process, filter(_is_process, items)):
             if now - process.renewed_at > SWEEP_AFTER:
                 self._api.delete(f"{self._path}/{_PREFIX}{process.holder.id}")
+            else:
+                kept.add(process.holder.id)
+        for item in items:
+            is_young = now - parse_time(item["spec"].get("acquireTime")) <= SWEEP_AFTER
+            if not (_is_process(item) or is_young or item["spec"]["holderIdentity"] in kept):
+                self._api.delete(f"{self._path}/{item['metadata']['name']}")
 
     def _renew(self, path: str, ended: threading.Event) -> None:
         while not ended.wait(RENEW_SECONDS):
             try:
                 lease = self._api.get(path)
-                lease["spec"]["renewTime"] = _format_time(self._api.now())
+                lease["spec"]["renewTime"] = format_time(self._api.now())
                 self._api.replace(path, lease)
             except ReleaseManagerError as exc:
                 _log.warning("the Lease of this process could not be renewed: %s", exc)
 
     def _build_lease(self, name: str, identity: str) -> Json:
-        now = _format_time(self._api.now())
+        now = format_time(self._api.now())
         return {
             "apiVersion": "coordination.k8s.io/v1",
             "kind": "Lease",
@@ -175,6 +235,24 @@ def _build_busy_error(slug: str, who: str) -> ReleaseBusyError:
     )
 
 
+def _read_rollout(taken: Json) -> str:
+    return str(taken["metadata"].get("annotations", {}).get(_ROLLOUT, ""))
+
+
+def _build_rollout_error(worker: RolloutWorker | None) -> ReleaseBusyError:
+    which = f"rollout {worker.rollout}" if worker else "another rollout"
+    who = f" by {worker.identity} since {worker.since:%H:%M:%S} UTC" if worker else ""
+    return ReleaseBusyError(
+        f"{which} is under way{who}",
+        remedy="Follow it with 'release-manager show-rollout --watch', or end it with "
+        "'release-manager abort-rollout'",
+    )
+
+
+def _is_process(item: Json) -> bool:
+    return not item["metadata"]["name"].startswith((_TENANT_PREFIX, _ROLLOUTS))
+
+
 def _parse_process(item: Json) -> _ProcessLease:
     metadata, spec = item["metadata"], item["spec"]
     holder = Holder(
@@ -186,7 +264,8 @@ def _parse_process(item: Json) -> _ProcessLease:
     return _ProcessLease(holder, parse_time(spec.get("renewTime")), process)
 
 
-def _identity() -> str:
+def describe_identity() -> str:
+    """Return who runs this process, and where."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):
@@ -217,5 +296,6 @@ def _is_known_dead(process: str) -> bool:
     return _describe_process(int(process.split()[2])) != process
 
 
-def _format_time(moment: datetime) -> str:
+def format_time(moment: datetime) -> str:
+    """Return a moment as Kubernetes writes it, with microseconds."""
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -11,7 +11,7 @@ import gzip
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,6 +41,8 @@ _LABELS = {
     "writer": f"{LABEL_DOMAIN}/writer",
     "written_for": f"{LABEL_DOMAIN}/revision",
 }
+# Always written, empty outside of a rollout: helm keeps the labels that it is not given anew.
+_ROLLOUT = f"{LABEL_DOMAIN}/rollout"
 
 
 class HelmReleases:
@@ -53,12 +55,15 @@ class HelmReleases:
 
     def list_latest(self) -> Sequence[Revision]:
         """Return the latest revision of every tenant, by slug, from one metadata-only LIST."""
-        latest: dict[str, Revision] = {}
-        for revision in self._list("owner=helm,status!=superseded"):
-            known = latest.get(revision.slug)
-            if known is None or revision.number > known.number:
-                latest[revision.slug] = revision
-        return [latest[slug] for slug in sorted(latest)]
+        return [revisions[-1] for revisions in self.list_current().values()]
+
+    def list_current(self) -> Mapping[str, Sequence[Revision]]:
+        """Return, by slug, all revisions that no later one supersedes, oldest first."""
+        current: dict[str, list[Revision]] = {}
+        found = self._list("owner=helm,status!=superseded")
+        for revision in sorted(found, key=lambda item: (item.slug, item.number)):
+            current.setdefault(revision.slug, []).append(revision)
+        return current
 
     def list_revisions(self, slug: str) -> Sequence[Revision]:
         """Return a tenant's revisions, oldest first; empty when it has none."""
@@ -84,7 +89,7 @@ class HelmReleases:
         )
 
     def _read_secret(self, revision: Revision) -> Json:
-        name = f"sh.helm.release.v1.{Target(revision.slug).release}.v{revision.number}"
+        name = _name_secret(revision.slug, revision.number)
         secret = self._api.find(f"{self._path}/{name}")
         if secret is None:
             raise RevisionNotFoundError(
@@ -103,12 +108,16 @@ class HelmReleases:
 
     def deploy(self, deployment: Deployment) -> Sequence[str]:
         """Install or upgrade, without waiting for pods; return the chart's warnings."""
-        labels = {
-            # A version's build part, after "+", is no label value: like Helm's own label.
-            label: str(getattr(deployment.labels, name)).replace("+", "_")
-            for name, label in _LABELS.items()
-        }
-        return self._load_helm().upgrade_install(deployment, labels)
+        return self._load_helm().upgrade_install(deployment, _format_labels(deployment.labels))
+
+    def relabel(self, slug: str, number: int, labels: RevisionLabels) -> None:
+        """Write other labels on a revision: helm gives a rollback those of its target."""
+        body = {"metadata": {"labels": _format_labels(labels)}}
+        self._api.patch(f"{self._path}/{_name_secret(slug, number)}", body)
+
+    def interrupt(self) -> None:
+        """End every helm that runs now; those that cannot be ended safely are left to finish."""
+        self._load_helm().interrupt()
 
     def render(self, slug: str, chart: Chart, values: dict[str, Any]) -> str:
         """Return the manifest Helm would send; needs no cluster."""
@@ -137,6 +146,18 @@ class HelmReleases:
             self._api.replace(f"{self._path}/{secret['metadata']['name']}", secret)
         except ApiStatusError as exc:
             raise _changed(revision) from exc
+
+
+def _name_secret(slug: str, number: int) -> str:
+    return f"sh.helm.release.v1.{Target(slug).release}.v{number}"
+
+
+def _format_labels(labels: RevisionLabels) -> dict[str, str]:
+    return {
+        # A version's build part, after "+", is no label value: like Helm's own label.
+        label: str(getattr(labels, name)).replace("+", "_")
+        for name, label in {**_LABELS, "rollout": _ROLLOUT}.items()
+    }
 
 
 def _write_chart(content: Json, folder: Path) -> Chart:
@@ -206,7 +227,8 @@ def _parse_labels(labels: dict[str, str]) -> RevisionLabels | None:
         return None
     texts = {name: labels[label] for name, label in _LABELS.items()}
     number = texts.pop("written_for")
-    return RevisionLabels(**texts, written_for=int(number) if number.isdigit() else 0)
+    written_for = int(number) if number.isdigit() else 0
+    return RevisionLabels(**texts, written_for=written_for, rollout=labels.get(_ROLLOUT, ""))
 
 
 def _decode_release(data: str) -> Json:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,7 +29,7 @@ class Baseline:
 
     values: live, without the record. drift: dotted path to live value. has_true_labels:
     whether the revision's labels describe it; a hand-run upgrade copies those of the
-    revision before.
+    revision before. has_record: whether the layers are its own record's, and not older.
     """
 
     layers: Layers
@@ -37,6 +37,7 @@ class Baseline:
     drift: dict[str, Any] = field(repr=False)
     chart: str
     has_true_labels: bool
+    has_record: bool = True
 
 
 def require_baseline(ports: Ports, observation: Observation) -> Baseline:
@@ -66,7 +67,8 @@ def read_baseline(ports: Ports, observation: Observation) -> Baseline | None:
             tenant=observation.slug,
         )
     live = {key: value for key, value in body.values.items() if key != RECORD_KEY}
-    layers = read_layers(body.values) or _find_older_layers(ports, observation, base)
+    own = read_layers(body.values)
+    layers = own or _find_older_layers(ports, observation, base)
     if layers is None:
         layers = Layers(profile="default", defaults={}, overrides=live)
     return Baseline(
@@ -75,6 +77,7 @@ def read_baseline(ports: Ports, observation: Observation) -> Baseline | None:
         drift=find_drift(live, layers),
         chart=f"{body.chart_name}-{body.chart_version}",
         has_true_labels=has_true_labels(base, body),
+        has_record=own is not None,
     )
 
 
@@ -99,17 +102,20 @@ def _find_older_layers(ports: Ports, observation: Observation, base: Revision) -
 
 
 def choose_kept_chart(
-    ports: Ports, reference: str, observation: Observation, baseline: Baseline
+    ports: Ports, load: Callable[[], Chart], observation: Observation, baseline: Baseline
 ) -> Chart:
-    """Return the chart of the live revision: the one at hand when it is the same, else its own."""
+    """Return the chart of the live revision: the one at hand when it is the same, else its own.
+
+    load: reads the chart at hand.
+    """
     base = observation.base
     if baseline.has_true_labels and base is not None and base.labels is not None:
-        chart = ports.charts.load(reference)
+        chart = load()
         at_hand = build_defaults_digest(chart, baseline.layers.defaults)
         if at_hand == base.labels.defaults_digest:
             return chart
     if base is None:
-        return ports.charts.load(reference)
+        return load()
     return ports.releases.extract_chart(base)
 
 

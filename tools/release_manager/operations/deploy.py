@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..errors import (
     ChangedMeanwhileError,
@@ -11,9 +11,9 @@ from ..errors import (
     RolloutFailedError,
 )
 from ..ports import Deployment, Ports, RunOptions
-from ..tenant import ReleaseStatus
-from .observe import Observation, read_latest_number
-from .plan import Plan
+from ..tenant import ReleaseStatus, Revision
+from .observe import HELM_KILLED, Observation, read_latest_number
+from .plan import Action, Plan
 from .readiness import wait_until_ready
 
 
@@ -48,6 +48,7 @@ def execute_plan(
             labels=plan.labels,
             timeout_seconds=run.timeout_seconds,
             is_forcing=plan.is_overwriting,
+            is_install=plan.action is Action.INSTALL,
         )
         run.progress(f"helm {plan.action} to revision {plan.revision}, chart {plan.chart.version}")
         _deploy(ports, observation, deployment, run, undo)
@@ -57,7 +58,11 @@ def execute_plan(
     if readiness.is_ready:
         return Result(plan.slug, plan.action, plan.revision)
     undo()
-    raise _fail_rollout(ports, observation, plan, readiness.explain(run), run)
+    why = readiness.explain(run)
+    if plan.labels is None:
+        raise _build_unready_error(plan.slug, plan.revision, why)
+    writer, good = plan.labels.writer, observation.deployed
+    raise take_back(ports, plan.slug, plan.revision, run, writer=writer, good=good, why=why)
 
 
 def _deploy(
@@ -68,7 +73,11 @@ def _deploy(
     undo: Callable[[], None],
 ) -> None:
     slug, number = deployment.slug, deployment.labels.written_for
-    _require_unchanged(ports, slug, number - 1)
+    # Where many are waited for together each request counts: there the observation is a moment
+    # old, and the end of the wait tells who came in between.
+    is_alone = run.workloads is None
+    if is_alone:
+        _require_unchanged(ports, slug, number - 1)
     try:
         warnings = ports.releases.deploy(deployment)
     except OperationFailedError as exc:
@@ -77,12 +86,13 @@ def _deploy(
         has_written = _settle(ports, slug, number, writer=deployment.labels.writer)
         if has_written and good is not None:
             run.progress(f"helm failed: {exc.problem}; rolling back to revision {good.number}")
-            restore_revision(ports, slug, good.number, run)
+            restore_revision(ports, slug, good.number, run, writer=deployment.labels.writer)
         raise
     for warning in warnings:
         run.progress(f"warning: {warning}")
     # Our claim keeps other release-managers off; only hand-run helm can come in between.
-    _require_unchanged(ports, slug, number)
+    if is_alone:
+        _require_unchanged(ports, slug, number)
 
 
 def _require_unchanged(ports: Ports, slug: str, number: int) -> None:
@@ -95,30 +105,45 @@ def _require_unchanged(ports: Ports, slug: str, number: int) -> None:
         )
 
 
-def _fail_rollout(
-    ports: Ports, observation: Observation, plan: Plan, why: str, run: RunOptions
+def take_back(
+    ports: Ports,
+    slug: str,
+    number: int,
+    run: RunOptions,
+    *,
+    writer: str,
+    good: Revision | None,
+    why: str,
 ) -> RolloutFailedError:
-    good = observation.deployed
-    if plan.labels is None or good is None:
-        return RolloutFailedError(
-            f"revision {plan.revision} is not ready: {why}",
-            remedy=f"Look with 'release-manager show-tenant {plan.slug}', correct the cause with "
-            f"'release-manager upgrade-tenant {plan.slug}', or remove it with "
-            f"'release-manager uninstall-tenant {plan.slug}'",
-            tenant=plan.slug,
-        )
+    """Roll revision ``number``, which is not ready, back to a good one; return what to raise.
+
+    Without a good one it is left as it is. The history tells the failure before the way back
+    begins: whoever goes on after a crash sees that this revision is not to be kept.
+    """
+    if good is None:
+        return _build_unready_error(slug, number, why)
     run.progress(f"rolling back to revision {good.number}")
-    restore_revision(ports, plan.slug, good.number, run)
-    remember_failure(ports, plan.slug, plan.revision, why)
-    restored = wait_until_ready(ports, plan.slug, revision=plan.revision + 1, run=run)
+    remember_failure(ports, slug, number, why)
+    restored_as = restore_revision(ports, slug, good.number, run, writer=writer)
+    restored = wait_until_ready(ports, slug, revision=restored_as, run=run)
     good_one = f"revision {good.number}"
     other = (
         "" if restored.is_ready else f"; {good_one} is not ready either: {restored.explain(run)}"
     )
     return RolloutFailedError(
-        f"revision {plan.revision} failed and was rolled back to {good_one}: {why}{other}",
+        f"revision {number} failed and was rolled back to {good_one}: {why}{other}",
         remedy="Correct the cause and run the upgrade again",
-        tenant=plan.slug,
+        tenant=slug,
+    )
+
+
+def _build_unready_error(slug: str, number: int, why: str) -> RolloutFailedError:
+    return RolloutFailedError(
+        f"revision {number} is not ready: {why}",
+        remedy=f"Look with 'release-manager show-tenant {slug}', correct the cause with "
+        f"'release-manager upgrade-tenant {slug}', or remove it with "
+        f"'release-manager uninstall-tenant {slug}'",
+        tenant=slug,
     )
 
 
@@ -129,15 +154,27 @@ def remember_failure(ports: Ports, slug: str, number: int, why: str) -> None:
             ports.releases.mark_failed(revision, reason=why)
 
 
-def restore_revision(ports: Ports, slug: str, number: int, run: RunOptions) -> None:
-    """Roll back, and leave no pending revision when that fails."""
+def restore_revision(
+    ports: Ports, slug: str, number: int, run: RunOptions, *, writer: str, rollout: str = ""
+) -> int:
+    """Roll back, and leave no pending revision when that fails; return the new revision.
+
+    The new one gets labels of its own, where those of its target are true: helm copies them, and
+    after a rollback to a rollback they would name a revision that nobody can find any more.
+    """
     revisions = ports.releases.list_revisions(slug)
+    target = next((item for item in revisions if item.number == number), None)
+    restored_as = revisions[-1].number + 1 if revisions else 1
     try:
         ports.releases.rollback(slug, number, timeout_seconds=run.timeout_seconds)
     except OperationFailedError:
         # A rollback carries its target's labels, so it names no writer of its own.
-        _settle(ports, slug, revisions[-1].number + 1, writer=None)
+        _settle(ports, slug, restored_as, writer=None)
         raise
+    if target is not None and target.labels is not None and target.writer is not None:
+        own = replace(target.labels, writer=writer, written_for=restored_as, rollout=rollout)
+        ports.releases.relabel(slug, restored_as, own)
+    return restored_as
 
 
 def _settle(ports: Ports, slug: str, number: int, *, writer: str | None) -> bool:
@@ -151,6 +188,6 @@ def _settle(ports: Ports, slug: str, number: int, *, writer: str | None) -> bool
     if latest is None or (latest.number, latest.writer) != (number, writer):
         return False
     if latest.status.is_in_progress:
-        ports.releases.mark_failed(latest, reason="its helm was killed")
+        ports.releases.mark_failed(latest, reason=HELM_KILLED)
         return True
     return latest.status is ReleaseStatus.FAILED

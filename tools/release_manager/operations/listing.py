@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 
 from ..chart import Chart
 from ..diagnosis import Diagnosis
-from ..errors import ChartNotFoundError, ReleaseManagerError
+from ..errors import ChartNotFoundError, ForbiddenError, ReleaseManagerError
 from ..ports import Ports
 from ..settings import Settings
 from ..state import TenantState, Verdict, determine_state
@@ -30,7 +31,8 @@ class TenantSummary:
     """One row of ``list-tenants``.
 
     is_up_to_date: chart, profile and fleet defaults are the current ones and nothing was
-    set by hand; None when the current chart cannot be read.
+    set by hand; None when the current chart cannot be read. hold: why fleet upgrades leave it
+    alone, None when they do not.
     """
 
     slug: str
@@ -44,13 +46,14 @@ class TenantSummary:
     host: str
     is_up_to_date: bool | None
     updated_at: datetime
+    hold: str | None = None
 
 
 def list_tenants(ports: Ports, settings: Settings) -> list[TenantSummary]:
     """Return every tenant, by slug.
 
-    Costs one metadata-only LIST of release Secrets and one LIST of Deployments; pods, events,
-    Leases, single bodies and logs are read only where something is wrong.
+    Costs one metadata-only LIST of release Secrets, and one each of Deployments and holds; pods,
+    events, Leases, single bodies and logs are read only where something is wrong.
     """
     ports.cluster.require_namespace()
     revisions = [item for item in ports.releases.list_latest() if _exists(item)]
@@ -81,11 +84,25 @@ def list_tenants(ports: Ports, settings: Settings) -> list[TenantSummary]:
             if verdicts[item.slug].state not in _HEALTHY
         }
     freshness = Freshness(ports, settings)
+    holds = read_holds(ports)
     return [
-        summarise_tenant(item, workloads.get(item.slug), verdicts[item.slug], freshness)
+        summarise_tenant(
+            item,
+            workloads.get(item.slug),
+            verdicts[item.slug],
+            freshness,
+            hold=holds.get(item.slug),
+        )
         for item in revisions
         if freshness.is_ours(item, workloads.get(item.slug))
     ]
+
+
+def read_holds(ports: Ports) -> dict[str, str]:
+    """Return the reasons of all holds, by slug; none where they may not be read."""
+    with suppress(ForbiddenError):
+        return {hold.slug: hold.reason for hold in ports.holds.list()}
+    return {}
 
 
 def _exists(revision: Revision) -> bool:
@@ -179,7 +196,12 @@ def describe_drift(body: RevisionBody) -> str:
 
 
 def summarise_tenant(
-    revision: Revision, workload: Workload | None, verdict: Verdict, freshness: Freshness
+    revision: Revision,
+    workload: Workload | None,
+    verdict: Verdict,
+    freshness: Freshness,
+    *,
+    hold: str | None,
 ) -> TenantSummary:
     """Return the row of one tenant."""
     is_up_to_date, drift = freshness.compare(revision)
@@ -202,4 +224,5 @@ def summarise_tenant(
         host=workload.host if workload else "",
         is_up_to_date=is_up_to_date and is_as_written,
         updated_at=revision.created_at,
+        hold=hold,
     )

@@ -14,6 +14,11 @@ from ..tenant import Claim, Holder, ReleaseStatus, Revision
 from ..workload import Workload
 from .investigation import Investigation
 
+# Why a revision was marked failed that helm did not get through with: nothing is known of what
+# it would have come to.
+HELM_KILLED, PROCESS_DIED = "its helm was killed", "its release-manager process died"
+CUT_OFF = (HELM_KILLED, PROCESS_DIED, "the process that was changing it is gone")
+
 
 @dataclass(frozen=True)
 class Observation:
@@ -62,19 +67,25 @@ class Observation:
 
 
 def observe_tenant(
-    ports: Ports, slug: str, *, read_claim: Callable[[str], Claim | None] | None = None
+    ports: Ports,
+    slug: str,
+    *,
+    read_claim: Callable[[str], Claim | None] | None = None,
+    read_workload: Callable[[str], Workload | None] | None = None,
 ) -> Observation:
     """Read a tenant's revisions and Deployment, and who is at work on it.
 
-    read_claim: for a process that has the tenant itself, who had it before.
+    read_claim: for a process that has the tenant itself, who had it before. read_workload: for
+    one that watches all of them.
     """
     read_claim = read_claim or ports.liveness.read_claim
+    read_workload = read_workload or ports.cluster.read_workload
     revisions = ports.releases.list_revisions(slug)
     is_in_progress = bool(revisions) and revisions[-1].status.is_in_progress
     return Observation(
         slug=slug,
         revisions=revisions,
-        workload=ports.cluster.read_workload(slug),
+        workload=read_workload(slug),
         alive=ports.liveness.list_alive() if is_in_progress else {},
         now=ports.cluster.now(),
         claim=read_claim(slug) if is_in_progress else None,
@@ -136,7 +147,7 @@ def repair_stuck(ports: Ports, observation: Observation, run: RunOptions) -> Obs
     if latest is None or not latest.status.value.startswith("pending-"):
         return observation
     run.progress(f"revision {latest.number} was left pending by a process that died: set to failed")
-    ports.releases.mark_failed(latest, reason="its release-manager process died")
+    ports.releases.mark_failed(latest, reason=PROCESS_DIED)
     return observe_tenant(ports, observation.slug)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 from ..chart import Chart
 from ..errors import DriftError
@@ -27,6 +27,7 @@ from ..values import (
     lookup_path,
     replace_path,
     validate_values,
+    without_key,
 )
 from .baseline import Baseline, format_drift
 from .observe import Observation
@@ -34,6 +35,14 @@ from .observe import Observation
 # Written instead of a digest on a revision that carries hand-set values along, so that one
 # metadata LIST tells that its body is worth reading.
 DRIFTED = "drifted"
+
+
+class Validate(Protocol):
+    """Refuses values that do not fit a chart's schema, see ``validate_values``."""
+
+    def __call__(self, chart: Chart, values: Mapping[str, Any], *, tenant: str) -> None:
+        """Raise InvalidValuesError."""
+        ...
 
 
 class Action(StrEnum):
@@ -63,10 +72,20 @@ class Plan:
     chart: Chart
     values: dict[str, Any] = field(repr=False)
     labels: RevisionLabels | None
-    changes: tuple[Change, ...] = ()
+    values_before: Mapping[str, Any] | None = field(default=None, repr=False)
     chart_before: str = ""
     notes: tuple[str, ...] = ()
     is_overwriting: bool = False
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """The values that it changes."""
+        if self.action is Action.NOTHING:
+            return ()
+        planned = without_key(self.values, RECORD_KEY)
+        if self.values_before is None:
+            return tuple(Change(path, None, value) for path, value in iter_leaves(planned))
+        return _list_changes(self.chart, self.values_before, planned)
 
 
 def plan_deployment(
@@ -77,6 +96,7 @@ def plan_deployment(
     *,
     writer: str,
     overwrite_drift: bool = False,
+    validate: Validate = validate_values,
 ) -> Plan:
     """Decide what it takes to make a tenant what ``layers`` and ``chart`` ask for.
 
@@ -84,13 +104,12 @@ def plan_deployment(
     """
     slug = observation.slug
     values = layers.to_values()
-    validate_values(chart, values, tenant=slug)
+    validate(chart, values, tenant=slug)
     labels = _build_labels(
         observation, chart, layers, build_defaults_digest(chart, layers.defaults), writer
     )
     if baseline is None:
-        number = observation.next_number
-        return Plan(slug, Action.INSTALL, number, chart, values, labels, _list_values(layers))
+        return Plan(slug, Action.INSTALL, observation.next_number, chart, values, labels)
     notes: tuple[str, ...] = ()
     if _is_up_to_date(observation, baseline, labels):
         return _plan_nothing(observation, chart, values)
@@ -99,7 +118,6 @@ def plan_deployment(
     else:
         drift = baseline.drift | _find_foreign(observation)
         notes = (f"overwrites what was set by hand: {format_drift(drift)}",) if drift else ()
-    changes = _list_changes(chart, baseline.values, layers.merged())
     return Plan(
         slug,
         Action.UPGRADE,
@@ -107,7 +125,7 @@ def plan_deployment(
         chart,
         values,
         labels,
-        changes,
+        baseline.values,
         baseline.chart,
         notes,
         overwrite_drift,
@@ -150,7 +168,7 @@ def plan_adjustment(
         chart,
         values,
         labels,
-        _list_changes(chart, baseline.values, live),
+        baseline.values,
         baseline.chart,
     )
 
@@ -242,10 +260,6 @@ def _build_drift_error(slug: str, undone: Mapping[str, Any], *, remedy: str) -> 
     return DriftError(
         f"set by hand and about to be undone: {format_drift(undone)}", remedy=remedy, tenant=slug
     )
-
-
-def _list_values(layers: Layers) -> tuple[Change, ...]:
-    return tuple(Change(path, None, value) for path, value in iter_leaves(layers.merged()))
 
 
 def _list_changes(

@@ -8,12 +8,14 @@ from datetime import datetime
 
 from ..diagnosis import Cause, Diagnosis
 from ..errors import ChangedMeanwhileError, ClusterUnreachableError, RolloutFailedError
-from ..ports import Ports, RunOptions
+from ..ports import Clock, Ports, RunOptions
 from ..workload import Pod, Workload
 from .investigation import Investigation
 from .observe import read_latest_number
 
 POLL_SECONDS = 0.4
+# Where one watch tells of all Deployments, pods are looked at this seldom until they are ready.
+PODS_SECONDS = 2.0
 # How long the API server may be silent before a wait gives up.
 SILENCE_SECONDS = 60.0
 
@@ -33,28 +35,68 @@ class Readiness:
         if self.diagnosis is not None and self.diagnosis.is_hopeless:
             return self.diagnosis.sentence
         ready, wanted = self.workload.ready_replicas, self.workload.spec_replicas
-        late = f"{ready} of {wanted} replicas ready after {run.timeout_seconds:.0f} seconds"
+        after = f"after {run.timeout_seconds:.0f} seconds"
+        late = f"{ready} of {wanted} replicas ready {after}"
+        if ready >= wanted and not self.workload.is_complete:
+            late = f"its new pods are not ready {after}" if wanted else f"its pods run on {after}"
         if self.workload.is_ready:
             late += ", but not for long enough to trust it"
         return f"{late}: {self.diagnosis.sentence}" if self.diagnosis else late
 
 
-def wait_until_ready(ports: Ports, slug: str, *, revision: int, run: RunOptions) -> Readiness:
+class PolledWorkloads:
+    """Port ``Workloads`` for one tenant: each look is a request."""
+
+    def __init__(self, ports: Ports, clock: Clock) -> None:
+        self._ports = ports
+        self._clock = clock
+
+    def read(self, slug: str) -> Workload | None:
+        """Return a tenant's Deployment, or None."""
+        return self._ports.cluster.read_workload(slug)
+
+    def refresh(self, slug: str) -> None:
+        """Do nothing: each look is fresh."""
+
+    def wait(self, _slug: str, seconds: float) -> None:
+        """Sleep."""
+        self._clock.sleep(seconds)
+
+
+def wait_until_ready(
+    ports: Ports,
+    slug: str,
+    *,
+    revision: int,
+    run: RunOptions,
+) -> Readiness:
     """Wait for the tenant's pods.
 
     Ends early when a cause that waiting cannot cure lasts. A container that has ended before is
     believed once it has outlived that, for between two crashes it is ready, too. Raises
     ChangedMeanwhileError when somebody else writes another revision meanwhile.
     """
+    workloads = run.workloads or PolledWorkloads(ports, run.clock)
     deadline = run.clock.monotonic() + run.timeout_seconds
     began_at = ports.cluster.now()
     investigation = Investigation(ports, clock=run.clock)
     lasting, silent = _Lasting(), _Lasting()
     told = ""
+    has_refreshed = False
+    look_at_pods_from = run.clock.monotonic() + PODS_SECONDS
     while True:
         now = run.clock.monotonic()
         try:
-            workload, pods, cause = _look(ports, slug, investigation)
+            if not has_refreshed:
+                workloads.refresh(slug)
+                has_refreshed = True
+            workload = workloads.read(slug)
+            is_early = run.workloads is not None and now < look_at_pods_from
+            if is_early and not (workload is not None and workload.is_ready):
+                workloads.wait(slug, POLL_SECONDS)
+                continue
+            look_at_pods_from = now + PODS_SECONDS
+            pods, cause = _look_at_pods(ports, slug, workload, investigation)
         except ClusterUnreachableError:
             # An API server that restarts is no reason to give a tenant up.
             if silent.seconds(now, what="silent") >= SILENCE_SECONDS or now >= deadline:
@@ -75,7 +117,7 @@ def wait_until_ready(ports: Ports, slug: str, *, revision: int, run: RunOptions)
         if (text := _describe(workload, pods, cause)) != told:
             run.progress(text)
             told = text
-        run.clock.sleep(POLL_SECONDS)
+        workloads.wait(slug, POLL_SECONDS)
 
 
 def _is_lost(cause: Diagnosis | None, lasting: _Lasting, now: float) -> bool:
@@ -116,16 +158,15 @@ class _Lasting:
         return now - self._since
 
 
-def _look(
-    ports: Ports, slug: str, investigation: Investigation
-) -> tuple[Workload | None, Sequence[Pod], Diagnosis | None]:
-    workload = ports.cluster.read_workload(slug)
+def _look_at_pods(
+    ports: Ports, slug: str, workload: Workload | None, investigation: Investigation
+) -> tuple[Sequence[Pod], Diagnosis | None]:
     if workload is not None and workload.is_ready and workload.spec_replicas == 0:
-        return workload, (), None
+        return (), None
     pods = ports.cluster.list_pods(slug).get(slug, ())
     if workload is not None and workload.is_ready:
-        return workload, pods, investigation.find_unsettled(workload, pods)
-    return workload, pods, investigation.diagnose(workload, pods)
+        return pods, investigation.find_unsettled(workload, pods)
+    return pods, investigation.diagnose(workload, pods)
 
 
 def require_ready(ports: Ports, slug: str, revision: int, run: RunOptions, done: str) -> None:

@@ -17,9 +17,10 @@ from ..tenant import ReleaseStatus, Revision, RevisionLabels
 from ..values import read_layers
 from .baseline import has_true_labels
 from .deploy import Result, remember_failure, restore_revision
-from .observe import Observation, diagnose_tenant, observe_tenant, require_release
+from .observe import CUT_OFF, Observation, diagnose_tenant, observe_tenant, require_release
 from .plan import DRIFTED
 from .readiness import require_ready
+from .rollback import choose_good
 from .work import working_on
 
 
@@ -66,9 +67,9 @@ def plan_recovery(
         return RecoverPlan(slug, Repair.FINISH_UNINSTALL, verdict.reason)
     if verdict.state not in (TenantState.STUCK, TenantState.FAILED):
         return RecoverPlan(slug, Repair.NOTHING, f"it is {verdict.state}")
-    good = _find_good(observation, latest, has_failed)
+    good = choose_good(observation, has_failed, before=latest.number)
     if good is not None:
-        return RecoverPlan(slug, Repair.ROLL_BACK, verdict.reason, good)
+        return RecoverPlan(slug, Repair.ROLL_BACK, verdict.reason, good.number)
     if latest.status is ReleaseStatus.DEPLOYED:
         raise OperationFailedError(
             f"it failed, and there is no good revision to return to: {verdict.reason}",
@@ -76,18 +77,6 @@ def plan_recovery(
             tenant=slug,
         )
     return RecoverPlan(slug, Repair.FINISH_INSTALL, verdict.reason)
-
-
-def _find_good(
-    observation: Observation, latest: Revision, has_failed: Callable[[Revision], bool]
-) -> int | None:
-    older = [item for item in observation.revisions if item.number != latest.number]
-    deployed = [item for item in older if item.status is ReleaseStatus.DEPLOYED]
-    superseded = [item for item in older if item.status is ReleaseStatus.SUPERSEDED]
-    for revision in [*reversed(deployed), *reversed(superseded)]:
-        if not has_failed(revision):
-            return revision.number
-    return None
 
 
 def plan_tenant_recovery(
@@ -133,9 +122,9 @@ def recover_tenant(
             ports.releases.uninstall(slug, timeout_seconds=run.timeout_seconds)
             return Result(slug, "recover", latest.number, str(plan.repair))
         if latest.status.is_in_progress:
-            ports.releases.mark_failed(latest, reason="the process that was changing it is gone")
+            ports.releases.mark_failed(latest, reason=CUT_OFF[-1])
         if plan.target is not None:
-            restore_revision(ports, slug, plan.target, run)
+            restore_revision(ports, slug, plan.target, run, writer=work.writer)
             remember_failure(ports, slug, latest.number, plan.reason)
         else:
             ports.releases.deploy(_rebuild_install(ports, observation, work.writer, run))

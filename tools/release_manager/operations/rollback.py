@@ -59,6 +59,24 @@ def _is_usable(revision: Revision, latest: Revision) -> bool:
     return revision.status in _USABLE and revision.number != latest.number
 
 
+def choose_good(
+    observation: Observation, has_failed: Callable[[Revision], bool], *, before: int
+) -> Revision | None:
+    """Return the newest revision before another one that stood, or None."""
+    older = [item for item in observation.revisions if item.number < before]
+    deployed = [item for item in older if item.status is ReleaseStatus.DEPLOYED]
+    superseded = [item for item in older if item.status is ReleaseStatus.SUPERSEDED]
+    newest_first = [*reversed(deployed), *reversed(superseded)]
+    return next((item for item in newest_first if not has_failed(item)), None)
+
+
+def find_good(ports: Ports, observation: Observation, *, before: int) -> Revision | None:
+    """Return the revision that a failed one is rolled back to, see ``choose_good``."""
+    return choose_good(
+        observation, lambda revision: ports.releases.read_body(revision).has_failed, before=before
+    )
+
+
 def plan_tenant_rollback(ports: Ports, slug: str, to_revision: int | None) -> RollbackPlan:
     """Look at the cluster and decide; changes nothing."""
     return _plan(ports, look_at(ports, slug), to_revision)
@@ -80,7 +98,7 @@ def rollback_tenant(
     with working_on(ports, slug) as work:
         _, plan = look_and_plan(ports, work, run, lambda seen: _plan(ports, seen, to_revision))
         run.progress(f"helm rollback to revision {plan.target}")
-        restore_revision(ports, slug, plan.target, run)
+        restore_revision(ports, slug, plan.target, run, writer=work.writer)
         detail = f"revision {plan.target} restored as revision {plan.revision}"
         if run.is_waiting:
             require_ready(ports, slug, plan.revision, run, detail)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ..chart import Chart
 from ..ports import Ports, RunOptions
 from ..settings import Settings
-from ..values import Layers, coalesce_values, merge_values, without_key
+from ..values import Layers, coalesce_values, lookup_path, merge_values, without_key
 from .baseline import Baseline, choose_kept_chart, require_baseline
 from .deploy import Result, execute_plan
 from .observe import Observation
@@ -25,16 +26,36 @@ def _plan(
     ports: Ports, settings: Settings, observation: Observation, replicas: int | None, writer: str
 ) -> Plan:
     baseline = require_baseline(ports, observation)
-    chart = choose_kept_chart(ports, settings.chart, observation, baseline)
+    chart = choose_kept_chart(
+        ports, lambda: ports.charts.load(settings.chart), observation, baseline
+    )
+    plan = plan_replicas(observation, baseline, chart, replicas, writer=writer)
+    if lookup_path(plan.values, "replicas", 1) > 1:
+        # None and one are always possible; more may not be, beside a volume.
+        verify_templates(ports, plan)
+    return plan
+
+
+def plan_replicas(
+    observation: Observation,
+    baseline: Baseline,
+    chart: Chart,
+    replicas: int | None,
+    *,
+    writer: str,
+    is_fleet: bool = False,
+) -> Plan:
+    """Decide how to run a tenant with a number of replicas; None starts it as it was before.
+
+    is_fleet: whether all tenants are stopped, so that all can be started again. Raises what
+    ``plan_adjustment`` raises.
+    """
     live = coalesce_values(chart.default_values, baseline.values)
     current = int(live.get("replicas", 1))
     wanted = determine_replicas(baseline.layers, current, replicas)
     layers = _change_layers(baseline, current, wanted)
-    plan = plan_adjustment(observation, baseline, chart, layers, writer=writer, path="replicas")
-    if wanted > 1:
-        # None and one are always possible; more may not be, beside a volume.
-        verify_templates(ports, plan)
-    return plan
+    layers = replace(layers, is_stopped_by_fleet=is_fleet and not wanted)
+    return plan_adjustment(observation, baseline, chart, layers, writer=writer, path="replicas")
 
 
 def determine_replicas(layers: Layers, current: int, requested: int | None) -> int:

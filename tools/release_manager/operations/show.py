@@ -13,7 +13,7 @@ from ..tenant import ReleaseStatus
 from ..workload import Event, Pod
 from .baseline import read_baseline
 from .investigation import Investigation
-from .listing import Freshness, TenantSummary, explain_state, summarise_tenant
+from .listing import Freshness, TenantSummary, explain_state, read_holds, summarise_tenant
 from .observe import observe_tenant, require_release
 
 MAX_EVENTS = 10
@@ -52,7 +52,13 @@ def show_tenant(ports: Ports, settings: Settings, slug: str) -> TenantDetail:
     redactor = investigation.build_redactor(workload, pods)
     baseline = read_baseline(ports, observation)
     return TenantDetail(
-        summary=summarise_tenant(latest, workload, verdict, Freshness(ports, settings)),
+        summary=summarise_tenant(
+            latest,
+            workload,
+            verdict,
+            Freshness(ports, settings),
+            hold=read_holds(ports).get(slug),
+        ),
         profile=baseline.layers.profile if baseline else "",
         overrides=baseline.layers.overrides if baseline else {},
         drift=baseline.drift if baseline else {},

@@ -54,7 +54,9 @@ def _plan(ports: Ports, settings: Settings, observation: Observation, writer: st
     baseline = require_baseline(ports, observation)
     secret = _require_token(ports, observation.slug)
     number = secret.revision if secret.previous is not None else secret.revision + 1
-    chart = choose_kept_chart(ports, settings.chart, observation, baseline)
+    chart = choose_kept_chart(
+        ports, lambda: ports.charts.load(settings.chart), observation, baseline
+    )
     token = coalesce_values(chart.default_values, baseline.values).get("token") or {}
     if token.get("existingSecret") or token.get("key", "token") != "token":
         raise InvalidInputError(

@@ -78,6 +78,8 @@ def uninstall_tenant(
             repair_stuck(ports, observation, run)
             run.progress("helm uninstall")
             ports.releases.uninstall(slug, timeout_seconds=run.timeout_seconds)
+        # Another tenant of this name would begin with it.
+        ports.holds.remove(slug)
         if is_deleting_data:
             ports.cluster.delete_volume(slug)
             ports.secrets.delete_token(slug)

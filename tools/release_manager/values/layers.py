@@ -24,12 +24,14 @@ class Layers:
 
     defaults: profile and fleet values, merged. overrides: the tenant's own.
     start_replicas: how many replicas ``start-tenant`` brings back; None for the default.
+    is_stopped_by_fleet: whether ``stop-all`` stopped it, so that ``start-all`` starts it again.
     """
 
     profile: str
     defaults: Values = field(repr=False)
     overrides: Values = field(repr=False)
     start_replicas: int | None = None
+    is_stopped_by_fleet: bool = False
 
     def merged(self) -> Values:
         """Return what the templates see, beside the chart's own defaults."""
@@ -44,6 +46,8 @@ class Layers:
         }
         if self.start_replicas is not None:
             record["startReplicas"] = self.start_replicas
+        if self.is_stopped_by_fleet:
+            record["stoppedByFleet"] = True
         return {**self.merged(), RECORD_KEY: record}
 
 
@@ -57,6 +61,7 @@ def read_layers(values: Mapping[str, Any]) -> Layers | None:
         defaults=record["defaults"] or {},
         overrides=record["overrides"] or {},
         start_replicas=record.get("startReplicas"),
+        is_stopped_by_fleet=record.get("stoppedByFleet") is True,
     )
 
 
@@ -99,7 +104,9 @@ def find_undone(drift: Values, *, live: Values, planned: Values) -> Values:
     }
 
 
-def reject_record_key(layers: Sequence[tuple[str, Mapping[str, Any]]], *, tenant: str) -> None:
+def reject_record_key(
+    layers: Sequence[tuple[str, Mapping[str, Any]]], *, tenant: str | None
+) -> None:
     """Refuse the key that this program keeps for itself in any of the named layers."""
     for name, layer in layers:
         if RECORD_KEY in layer:

@@ -18,10 +18,11 @@ from .trees import coalesce_values, format_value
 MAX_LISTED = 15
 
 
-def validate_values(chart: Chart, values: Mapping[str, Any], *, tenant: str) -> None:
+def validate_values(chart: Chart, values: Mapping[str, Any], *, tenant: str | None) -> None:
     """Check values against the chart's schema, exactly as Helm will, and the slug in them.
 
-    Raises InvalidValuesError naming the tenant, the field and the remedy.
+    tenant: None for values of every tenant. Raises InvalidValuesError naming the tenant, the
+    field and the remedy.
     """
     merged = coalesce_values(chart.default_values, values)
     errors = sorted(Draft7Validator(chart.schema).iter_errors(merged), key=_depth)
