@@ -1,4 +1,4 @@
-"""`make demo`: two tenants in a cluster, by the same commands that a person would type.
+"""`make demo`: tenants in a cluster, by the same commands that a person would type.
 
 It uses a cluster of its own, with real containers where that is possible (CONTAINERS=simulated or
 CONTAINERS=real insists), or, with the environment variable KUBE_CONTEXT, the cluster of the user's
@@ -17,11 +17,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, chdir, closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from local_cluster import catalogue, clusters
+from local_cluster import catalogue, clusters, demo_fleet
 from local_cluster.build import build_groups, link_tools
 from local_cluster.errors import LocalClusterError, UsageError
 from local_cluster.node.reach import reach
@@ -48,6 +48,7 @@ REAL_TRUTH = """Containers are real, on a node of their own: kubelet, containerd
 The gateway in them is a stand-in of this project: Aware's own image cannot be pulled here."""
 
 Command = tuple[str, ...]
+STOPPED_ITSELF = 3
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,23 @@ def _plan_visits() -> list[Step | Visit]:
     ]
 
 
+def plan_fleet(
+    existing: Collection[str], charts: demo_fleet.Charts, *, has_unfinished: bool
+) -> list[Step | demo_fleet.Installation]:
+    """Return what is done with a fleet of twenty, given what an earlier run has left."""
+    give_up = Step(("release-manager", "abort-rollout", "--yes"))
+    return [
+        *([give_up] if has_unfinished else []),
+        *demo_fleet.plan_installation(existing),
+        Step(("release-manager", "hold-tenant", "shop-18", "--reason", "demo on Friday")),
+        # The chart lets its first tenant crash: it is taken back, and nobody else is touched.
+        Step(demo_fleet.build_upgrade(charts.broken), exit_code=STOPPED_ITSELF),
+        Step(demo_fleet.build_upgrade(charts.fixed)),
+        Step(("release-manager", "list-rollouts")),
+        Step(("release-manager", "list-tenants", "--chart", charts.fixed.name)),
+    ]
+
+
 def find_place(context: str | None, scratch: Path) -> Place:
     """Start the demo's cluster, or copy the user's context; build what that needs first."""
     if context is None:
@@ -191,8 +209,12 @@ def visit(planned: Visit, node: Path, environment: Mapping[str, str]) -> int:
     return answer.status
 
 
-def take(step: Step | Visit, place: Place, environment: Mapping[str, str]) -> bool:
+def take(
+    step: Step | Visit | demo_fleet.Installation, place: Place, environment: Mapping[str, str]
+) -> bool:
     """Take one step of the demo; tell whether it went as the demo expects."""
+    if isinstance(step, demo_fleet.Installation):
+        return demo_fleet.install(step, environment)
     if isinstance(step, Visit):
         return place.node is not None and visit(step, place.node, environment) == step.status
     return run(step.command, environment) == step.exit_code
@@ -237,6 +259,13 @@ def list_slugs(environment: Mapping[str, str]) -> set[str]:
     return {tenant["slug"] for tenant in json.loads(answer)}
 
 
+def has_unfinished_rollout(environment: Mapping[str, str]) -> bool:
+    """Tell whether an earlier run was ended in the middle of a rollout."""
+    answer = ask(("release-manager", "list-rollouts", "-o", "json"), environment)
+    states = [rollout["state"] for rollout in json.loads(answer or "[]")]
+    return "interrupted" in states
+
+
 def summarise(place: Place, seconds: float) -> str:
     """Return the demo's last words."""
     if place.context is not None:
@@ -262,13 +291,21 @@ def demonstrate(context: str | None, scratch: Path) -> int:
     started = time.monotonic()
     place = find_place(context, scratch)
     environment = build_environment(place, os.environ)
+    demo_fleet.write_fleet_file(scratch, has_real_containers=place.node is not None)
     ensure_namespace(environment)
     # What it finds fault with is for the reader; the demo goes on.
     run(("release-manager", "doctor"), environment)
     existing = list_slugs(environment)
     for slug in sorted(existing & {"acme", "globex"}):
         say(f"tenant {slug} is there from an earlier run")
-    for step in plan_steps(existing, has_real_containers=place.node is not None):
+    has_real_containers = place.node is not None
+    steps: list[Step | Visit | demo_fleet.Installation] = []
+    steps += plan_steps(existing, has_real_containers=has_real_containers)
+    if place.context is None:
+        charts = demo_fleet.write_charts(scratch, has_real_containers=has_real_containers)
+        has_unfinished = has_unfinished_rollout(environment)
+        steps += plan_fleet(existing, charts, has_unfinished=has_unfinished)
+    for step in steps:
         if not take(step, place, environment):
             say(f"the demo ends here: this went otherwise than expected: {step}")
             return FAILED
@@ -285,7 +322,9 @@ def main(arguments: Sequence[str]) -> int:
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="aware-demo-")))
         try:
-            return demonstrate(os.environ.get("KUBE_CONTEXT") or None, scratch)
+            # There the commands find fleet.yaml, and the charts by their names alone.
+            with chdir(scratch):
+                return demonstrate(os.environ.get("KUBE_CONTEXT") or None, scratch)
         except UsageError as error:
             say(str(error))
             return WRONG_USAGE

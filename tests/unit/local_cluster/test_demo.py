@@ -6,7 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from local_cluster.demo import Place, Step, Visit, build_environment, main, plan_steps, summarise
+from local_cluster.demo import (
+    Place,
+    Step,
+    Visit,
+    build_environment,
+    main,
+    plan_fleet,
+    plan_steps,
+    summarise,
+)
+from local_cluster.demo_fleet import SLUGS, Installation, write_charts
 
 SIMULATED = Place(Path("/k"))
 
@@ -39,6 +49,29 @@ def test_real_containers_are_visited_and_a_crash_is_expected_to_fail() -> None:
     assert {step.status for step in steps if isinstance(step, Visit)} == {200, 401}
     failing = [step for step in steps if isinstance(step, Step) and step.exit_code]
     assert [step.command[:3] for step in failing] == [("release-manager", "upgrade-tenant", "acme")]
+
+
+def test_the_fleet_gets_a_chart_that_breaks_its_canary_and_then_the_fixed_one(
+    tmp_path: Path,
+) -> None:
+    charts = write_charts(tmp_path, has_real_containers=True)
+    assert 'STAND_IN_CRASH_AFTER_SECONDS: "0.2"' in (charts.broken / "values.yaml").read_text()
+    assert "version: 0.2.1" in (charts.fixed / "Chart.yaml").read_text()
+    steps = plan_fleet({"shop-01", "acme"}, charts, has_unfinished=False)
+    assert isinstance(steps[0], Installation)
+    assert steps[0].slugs == SLUGS[1:]
+    upgrades = [step for step in steps if isinstance(step, Step) and "upgrade-all" in step.command]
+    assert [(step.command[3], step.exit_code) for step in upgrades] == [
+        ("aware-tenant-0.2.0", 3),
+        ("aware-tenant-0.2.1", 0),
+    ]
+
+
+def test_a_rollout_that_an_earlier_run_left_is_given_up_first(tmp_path: Path) -> None:
+    charts = write_charts(tmp_path, has_real_containers=False)
+    first = plan_fleet(SLUGS, charts, has_unfinished=True)[0]
+    assert isinstance(first, Step)
+    assert first.command == ("release-manager", "abort-rollout", "--yes")
 
 
 def test_summary_of_real_containers_says_that_the_gateway_is_a_stand_in() -> None:
