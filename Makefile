@@ -6,7 +6,7 @@ CLUSTER := $(RUN) -m local_cluster
 WORKERS = $(shell $(PYTHON) -c 'import os; print(min(6, (os.cpu_count() or 1) + 2))')
 FLEET ?= 100
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down demo-kubeconfig tools-path check test bench lock clean-cache .venv
+.PHONY: help demo demo-down demo-kubeconfig tools-path check test bench trials lock clean-cache .venv
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ test: check ## Everything: `make check`, then charts, a local cluster, real cont
 
 bench: .venv ## Measure beside helm and the Helm SDK (FLEET="100 1000" tenants, BENCH_OUT=file for JSON)
 	@$(RUN) -m benchmarks $(FLEET) $(if $(BENCH_OUT),--out "$(BENCH_OUT)")
+
+trials: .venv ## Kill rollouts at random moments and resume them (TRIALS=100)
+	@$(RUN) -m benchmarks.trials $(if $(TRIALS),--trials $(TRIALS))
 
 lock: ## Resolve requirements.lock anew from pyproject.toml
 	@test -x .local/uv/bin/uv || { $(PYTHON) -m venv .local/uv && .local/uv/bin/pip -q install uv==0.13.9; }

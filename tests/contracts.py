@@ -9,8 +9,9 @@ leaves it).
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -20,12 +21,16 @@ from release_manager.errors import (
     ChangedMeanwhileError,
     ChartNotFoundError,
     InvalidValuesError,
+    LeaseLostError,
     ReleaseBusyError,
     RevisionNotFoundError,
+    RolloutNotFoundError,
     TenantNotFoundError,
 )
 from release_manager.operations.readiness import wait_until_ready
 from release_manager.ports import Deployment, Ports, RunOptions
+from release_manager.rollout.journal import Journal, Outcome, Report, State
+from release_manager.rollout.plan import Kind, Rollout
 from release_manager.tenant import ReleaseStatus, Revision, RevisionLabels, Target
 from release_manager.workload import Workload
 
@@ -147,6 +152,51 @@ class ReleasesContract:
         deploy(ports, slug, chart, {"env": {"A": "1"}}, number=2)
         listed = [(item.slug, item.number) for item in ports.releases.list_latest()]
         assert listed == [(slug, 2), (f"{slug}-z", 1)]
+
+    def test_what_no_later_revision_supersedes_is_listed_for_every_tenant(
+        self, ports: Ports, slug: str, chart: Chart, leave_pending: LeavePending
+    ) -> None:
+        deploy(ports, f"{slug}-z", chart)
+        deploy(ports, slug, chart)
+        deploy(ports, slug, chart, {"env": {"A": "1"}}, number=2)
+        labels = deploy(ports, slug, chart, {"env": {"A": "2"}}, number=3)
+        leave_pending(slug, ReleaseStatus.PENDING_UPGRADE)
+        current = ports.releases.list_current()
+        assert {name: [item.number for item in found] for name, found in current.items()} == {
+            slug: [3],
+            f"{slug}-z": [1],
+        }
+        (latest_one,) = current[slug]
+        assert (latest_one.status, latest_one.labels) == (ReleaseStatus.PENDING_UPGRADE, labels)
+
+    def test_what_failed_is_listed_beside_what_is_deployed_oldest_first(
+        self, ports: Ports, slug: str, chart: Chart, leave_pending: LeavePending
+    ) -> None:
+        deploy(ports, slug, chart)
+        deploy(ports, slug, chart, {"env": {"A": "1"}}, number=2)
+        leave_pending(slug, ReleaseStatus.FAILED)
+        ports.releases.rollback(slug, 1, timeout_seconds=TIMEOUT_SECONDS)
+        numbers = [item.number for item in ports.releases.list_current()[slug]]
+        assert numbers[-1] == 3
+        assert numbers == sorted(numbers)
+        assert 1 not in numbers
+
+    def test_nothing_is_current_where_there_is_no_release(self, ports: Ports) -> None:
+        assert dict(ports.releases.list_current()) == {}
+
+    def test_a_revision_tells_the_rollout_that_wrote_it_and_a_rollback_does_not(
+        self, ports: Ports, slug: str, chart: Chart
+    ) -> None:
+        labels = RevisionLabels("digest", "defaults", chart.version, "default", "me", 1, "r-1")
+        ports.releases.deploy(Deployment(slug, chart, {}, labels, TIMEOUT_SECONDS))
+        assert latest(ports, slug).rollout == "r-1"
+        deploy(ports, slug, chart, {"env": {"A": "1"}}, number=2)
+        assert latest(ports, slug).rollout == ""
+        ports.releases.rollback(slug, 1, timeout_seconds=TIMEOUT_SECONDS)
+        assert latest(ports, slug).rollout == ""
+
+    def test_interrupting_nothing_is_nothing(self, ports: Ports) -> None:
+        ports.releases.interrupt()
 
     def test_an_uninstalled_tenant_has_no_revisions(
         self, ports: Ports, slug: str, chart: Chart
@@ -276,6 +326,53 @@ class ClusterContract:
         assert (workload.host, workload.chart) == (f"{slug}.x.org", f"aware-tenant-{chart.version}")
         assert workload.image.endswith("/aware-gateway:7")
         assert [item.slug for item in ports.cluster.list_workloads()] == [slug]
+
+    def test_workloads_are_chosen_by_their_labels(
+        self, ports: Ports, slug: str, chart: Chart
+    ) -> None:
+        deploy(ports, slug, chart, {"replicas": 0})
+        deploy(ports, f"{slug}-z", chart, {"replicas": 0})
+        found = [item.slug for item in ports.cluster.list_workloads(f"tenant={slug}")]
+        assert found == [slug]
+        assert list(ports.cluster.list_workloads("tenant=nobody")) == []
+
+    def test_a_watch_tells_of_what_was_there_before(
+        self, ports: Ports, slug: str, chart: Chart
+    ) -> None:
+        deploy(ports, slug, chart, {"replicas": 0, "image": {"tag": "7"}})
+        with ports.cluster.watch_workloads() as workloads:
+            workload = workloads.read(slug)
+            assert workload is not None
+            assert workload.image.endswith("/aware-gateway:7")
+            assert workloads.read(f"{slug}-z") is None
+
+    def test_a_watch_shows_what_is_written_when_it_was_refreshed(
+        self, ports: Ports, slug: str, chart: Chart
+    ) -> None:
+        with ports.cluster.watch_workloads() as workloads:
+            for number in (1, 2):
+                deploy(
+                    ports, slug, chart, {"replicas": 0, "env": {"A": str(number)}}, number=number
+                )
+                workloads.refresh(slug)
+                workload = workloads.read(slug)
+                assert workload is not None
+                assert workload.environment.values == {"A": str(number)}
+            ports.releases.uninstall(slug, timeout_seconds=TIMEOUT_SECONDS)
+            workloads.refresh(slug)
+            assert workloads.read(slug) is None
+
+    def test_a_tenant_gets_ready_before_the_eyes_of_a_watch(
+        self, ports: Ports, slug: str, chart: Chart, run: RunOptions
+    ) -> None:
+        ports.secrets.create_token(slug, "token")
+        with ports.cluster.watch_workloads() as workloads:
+            deploy(ports, slug, chart)
+            watching = replace(run, workloads=workloads)
+            assert wait_until_ready(ports, slug, revision=1, run=watching).is_ready
+            workload = workloads.read(slug)
+            assert workload is not None
+            assert (workload.is_ready, workload.ready_replicas) == (True, 1)
 
     def test_a_tenant_gets_ready_and_has_a_pod_for_each_replica(
         self, ports: Ports, slug: str, chart: Chart, run: RunOptions
@@ -444,6 +541,166 @@ class LivenessContract:
             raise KeyError
         assert ports.liveness.list_alive() == {}
 
+    def test_nobody_is_at_work_on_rollouts_at_first(self, ports: Ports) -> None:
+        assert ports.liveness.read_rollouts() is None
+        with ports.liveness.hold() as writer, pytest.raises(LeaseLostError):
+            ports.liveness.require_rollouts(writer)
+
+    def test_who_has_claimed_rollouts_is_told_with_the_rollout(self, ports: Ports) -> None:
+        with ports.liveness.hold() as writer:
+            with ports.liveness.claim_rollouts(writer, "r-1"):
+                ports.liveness.require_rollouts(writer)
+                worker = ports.liveness.read_rollouts()
+                assert worker is not None
+                assert (worker.rollout, worker.identity) == ("r-1", ports.liveness.identity())
+            assert ports.liveness.read_rollouts() is None
+
+    def test_only_one_process_at_a_time_has_rollouts(self, ports: Ports) -> None:
+        with (
+            ports.liveness.hold() as one,
+            ports.liveness.hold() as two,
+            ports.liveness.claim_rollouts(one, "r-1"),
+        ):
+            with (
+                pytest.raises(ReleaseBusyError, match="rollout r-1"),
+                ports.liveness.claim_rollouts(two, "r-2"),
+            ):
+                pass
+            with pytest.raises(LeaseLostError):
+                ports.liveness.require_rollouts(two)
+            ports.liveness.require_rollouts(one)
+
+    def test_rollouts_are_given_back_by_who_fails(self, ports: Ports) -> None:
+        with ports.liveness.hold() as writer:
+            with pytest.raises(KeyError), ports.liveness.claim_rollouts(writer, "r-1"):
+                raise KeyError
+            with ports.liveness.claim_rollouts(writer, "r-2"):
+                ports.liveness.require_rollouts(writer)
+
+    def test_rollouts_are_taken_from_a_process_that_is_gone(self, ports: Ports) -> None:
+        with ExitStack() as first:
+            dead = first.enter_context(ports.liveness.hold())
+            # As after kill -9: nothing is given back.
+            kept = ports.liveness.claim_rollouts(dead, "r-1")
+            kept.__enter__()
+        assert ports.liveness.read_rollouts() is None
+        with ports.liveness.hold() as writer, ports.liveness.claim_rollouts(writer, "r-1"):
+            ports.liveness.require_rollouts(writer)
+            with pytest.raises(LeaseLostError):
+                ports.liveness.require_rollouts(dead)
+
+    def test_a_claim_on_rollouts_is_no_process(self, ports: Ports) -> None:
+        with ports.liveness.hold() as writer, ports.liveness.claim_rollouts(writer, "r-1"):
+            assert set(ports.liveness.list_alive()) == {writer}
+
+
+class HoldsContract:
+    """Port ``Holds``."""
+
+    def test_nobody_is_held_at_first(self, ports: Ports) -> None:
+        assert list(ports.holds.list()) == []
+
+    def test_holds_are_listed_by_slug_with_reason_person_and_time(
+        self, ports: Ports, slug: str
+    ) -> None:
+        assert ports.holds.put(f"{slug}-z", "one")
+        assert ports.holds.put(slug, "größer")
+        first, second = ports.holds.list()
+        assert (first.slug, first.reason) == (slug, "größer")
+        assert (second.slug, second.reason) == (f"{slug}-z", "one")
+        assert first.by == ports.liveness.identity()
+        assert abs(ports.cluster.now() - first.since) < timedelta(seconds=TIMEOUT_SECONDS)
+
+    def test_a_second_hold_only_gives_another_reason(self, ports: Ports, slug: str) -> None:
+        ports.holds.put(slug, "one")
+        (before,) = ports.holds.list()
+        assert not ports.holds.put(slug, "two")
+        assert list(ports.holds.list()) == [replace(before, reason="two")]
+
+    def test_a_hold_is_removed_once(self, ports: Ports, slug: str) -> None:
+        ports.holds.put(slug, "one")
+        assert ports.holds.remove(slug)
+        assert not ports.holds.remove(slug)
+        assert list(ports.holds.list()) == []
+
+
+def build_journal(id_: str = "20260301-030000-abcd", *, hour: int = 3) -> Journal:
+    """Return a journal of three tenants of which one has failed."""
+    rollout = Rollout(
+        id=id_,
+        kind=Kind.UPGRADE,
+        by="operator@here",
+        started_at=datetime(2026, 3, 1, hour, tzinfo=UTC),
+        waves=(("a",), ("b", "c")),
+        revisions={"a": 1, "b": 22, "c": 3},
+        has_canary=True,
+        unwell=frozenset({"c"}),
+        budget=1,
+        chart_name="aware-tenant",
+        chart_version="0.2.0",
+        defaults={"env": {"A": "größer"}},
+        left_alone={"held": 1},
+    )
+    failed = Report("b", Outcome.FAILED, "it was größer", "Correct it", 23)
+    return Journal(rollout, reports={"b": failed}, done=1, has_baked=True, seconds=1.5)
+
+
+class JournalsContract:
+    """Port ``Journals``."""
+
+    def test_there_is_no_journal_at_first(self, ports: Ports) -> None:
+        assert list(ports.journals.list()) == []
+        assert ports.journals.read("nope") is None
+        assert ports.journals.read_request("nope") == ""
+        with pytest.raises(RolloutNotFoundError):
+            ports.journals.read_chart("nope")
+
+    def test_a_journal_is_read_back_as_it_was_written(self, ports: Ports) -> None:
+        journal = build_journal()
+        ports.journals.create(journal, b"\x00chart\xff")
+        found = ports.journals.read(journal.rollout.id)
+        assert found is not None
+        assert replace(found, updated_at=None) == journal
+        assert ports.journals.read_chart(journal.rollout.id) == b"\x00chart\xff"
+
+    def test_a_save_writes_what_became_of_it_and_of_the_plan_only_the_budget(
+        self, ports: Ports
+    ) -> None:
+        journal = build_journal()
+        ports.journals.create(journal, b"")
+        ended = replace(journal, state=State.FINISHED, reports={}, done=3, problem="none")
+        changed = replace(journal.rollout, budget=99, concurrency=99)
+        ports.journals.save(replace(ended, rollout=changed))
+        found = ports.journals.read(journal.rollout.id)
+        assert found is not None
+        kept = replace(journal.rollout, budget=99)
+        assert replace(found, updated_at=None) == replace(ended, rollout=kept)
+
+    def test_journals_are_listed_newest_first(self, ports: Ports) -> None:
+        for hour in (1, 2, 3):
+            ports.journals.create(build_journal(f"r-{hour}", hour=hour), b"chart")
+        assert [item.rollout.id for item in ports.journals.list()] == ["r-3", "r-2", "r-1"]
+
+    def test_an_end_is_asked_for_until_nobody_does(self, ports: Ports) -> None:
+        journal = build_journal()
+        ports.journals.create(journal, b"")
+        assert ports.journals.read_request(journal.rollout.id) == ""
+        ports.journals.request_end(journal.rollout.id, "somebody@there")
+        ports.journals.save(journal)
+        assert ports.journals.read_request(journal.rollout.id) == "somebody@there"
+        ports.journals.request_end(journal.rollout.id, "")
+        assert ports.journals.read_request(journal.rollout.id) == ""
+
+    def test_a_journal_is_removed_with_its_chart(self, ports: Ports) -> None:
+        journal = build_journal()
+        ports.journals.create(journal, b"chart")
+        ports.journals.remove(journal.rollout.id)
+        ports.journals.remove(journal.rollout.id)
+        assert ports.journals.read(journal.rollout.id) is None
+        assert list(ports.journals.list()) == []
+        with pytest.raises(RolloutNotFoundError):
+            ports.journals.read_chart(journal.rollout.id)
+
 
 class ChartsContract:
     """Port ``Charts``."""
@@ -454,3 +711,13 @@ class ChartsContract:
 
     def test_a_chart_is_the_same_each_time(self, ports: Ports, chart: Chart) -> None:
         assert ports.charts.load(chart.reference) == chart
+
+    def test_a_package_holds_the_same_chart(self, ports: Ports, chart: Chart) -> None:
+        unpacked = ports.charts.unpack(ports.charts.pack(chart))
+        assert (unpacked.digest, unpacked.profiles) == (chart.digest, chart.profiles)
+        assert replace(unpacked, reference=chart.reference) == chart
+
+    def test_a_package_is_the_same_each_time(self, ports: Ports, chart: Chart) -> None:
+        package = ports.charts.pack(chart)
+        assert ports.charts.pack(chart) == package
+        assert ports.charts.unpack(package).digest == chart.digest

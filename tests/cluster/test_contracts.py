@@ -62,3 +62,11 @@ class TestLeaseLiveness(contracts.LivenessContract):
 
 class TestChartSources(contracts.ChartsContract):
     """ChartSources."""
+
+
+class TestKubernetesHolds(contracts.HoldsContract):
+    """KubernetesHolds."""
+
+
+class TestKubernetesJournals(contracts.JournalsContract):
+    """KubernetesJournals."""

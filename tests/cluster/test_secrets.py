@@ -15,6 +15,12 @@ from tests.terminal import Operator
 FAILING = ("--set", "podLabels.local-cluster/behaviour=crash-loop")
 
 
+def _unpack_journals(operator: Operator) -> str:
+    journals = json.loads(operator.kubectl("get", "configmaps", "-o", "json"))["items"]
+    parts = [text for item in journals for text in item.get("binaryData", {}).values()]
+    return "\n".join(gzip.decompress(base64.b64decode(part)).decode("latin-1") for part in parts)
+
+
 def _release_bodies(operator: Operator) -> str:
     secrets = json.loads(operator.kubectl("get", "secrets", "-l", "owner=helm", "-o", "json"))
     return "\n".join(
@@ -60,6 +66,10 @@ def test_the_token_is_in_no_values_history_argument_log_or_object(operator: Oper
                 ("list-tenants", "-o", "json"),
                 ("diff-tenant", "acme", "--set", "podLabels.x=z"),
                 ("history", "acme"),
+                ("upgrade-all", "--yes", *FAILING),
+                ("upgrade-all", "--yes", "--set", "podLabels.x=w", "-o", "json"),
+                ("show-rollout",),
+                ("abort-rollout", "--rollback", "--yes"),
             )
         ]
         old = operator.call_manager("show-token", "acme").stdout.strip()
@@ -75,6 +85,7 @@ def test_the_token_is_in_no_values_history_argument_log_or_object(operator: Oper
         "history": operator.helm("history", "tenant-acme", "-o", "json").stdout,
         "release bodies": _release_bodies(operator),
         "objects": operator.kubectl("get", kinds, "-o", "json"),
+        "journals": _unpack_journals(operator),
     }
     assert len(old) > 40
     assert old != new

@@ -258,7 +258,8 @@ class FakeCluster:
         return self._clock.now()
 
     def list_workloads(self, selector: str = "") -> Sequence[Workload]:
-        chosen = self.selected.get(selector, self._applied) if selector else self._applied
+        own = {f"tenant={slug}": {slug} for slug in self._applied}
+        chosen = {**own, **self.selected}.get(selector, set()) if selector else self._applied
         return [self._show(slug, self._applied[slug]) for slug in sorted(chosen)]
 
     @contextmanager
@@ -768,7 +769,7 @@ class FakeLiveness:
     @contextmanager
     def claim_rollouts(self, writer: str, rollout: str) -> Iterator[None]:
         if (worker := self.read_rollouts()) is not None:
-            raise ReleaseBusyError(f"another rollout {worker.rollout}", remedy="Wait for it")
+            raise ReleaseBusyError(f"rollout {worker.rollout} is under way", remedy="Wait for it")
         self.rollouts = (writer, rollout)
         try:
             yield
@@ -836,8 +837,9 @@ class FakeJournals:
 
     def save(self, journal: Journal) -> None:
         self.saves += 1
-        kept = self._journals[journal.rollout.id].rollout
-        self._journals[journal.rollout.id] = replace(journal, rollout=kept)
+        id_, budget = journal.rollout.id, journal.rollout.budget
+        kept = replace(self._journals[id_].rollout, budget=budget)
+        self._journals[id_] = replace(journal, rollout=kept)
 
     def read(self, id: str) -> Journal | None:
         return self._journals.get(id)

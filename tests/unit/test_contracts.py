@@ -54,3 +54,11 @@ class TestFakeLiveness(contracts.LivenessContract):
 
 class TestFakeCharts(contracts.ChartsContract):
     """FakeCharts."""
+
+
+class TestFakeHolds(contracts.HoldsContract):
+    """FakeHolds."""
+
+
+class TestFakeJournals(contracts.JournalsContract):
+    """FakeJournals."""

@@ -27,7 +27,15 @@ from release_manager.rollout.plan import Kind
 from release_manager.tenant import ReleaseStatus, Revision
 from tests.unit.builders import NOW, build_holder, build_revision, build_waves
 from tests.unit.fakes import FakeWorld, ManagerKilled, missing_image
-from tests.unit.fleets import at_work, break_chart, build_control, change, install, plan_upgrade
+from tests.unit.fleets import (
+    STOP,
+    at_work,
+    break_chart,
+    build_control,
+    change,
+    install,
+    plan_upgrade,
+)
 
 OURS = "20260301-030000-abcd"
 SILENT = ClusterUnreachableError("no answer", remedy="Check it")
@@ -446,6 +454,33 @@ def test_an_abort_before_the_change_changes_nothing(world: FakeWorld) -> None:
         work.change("acme")
     assert world.statuses() == ["deployed"]
     assert world.liveness.claims == {}
+
+
+def test_an_abort_ends_the_wait_for_pods_and_leaves_the_change_to_be_looked_at(
+    world: FakeWorld,
+) -> None:
+    world.install()
+    world.change_chart(env={"A": "1"})
+    plan = plan_upgrade(world)
+    control = build_control(world)
+    world.cluster.start_seconds = 200
+    world.releases.after_helm = lambda: control.abort(STOP)
+    with pytest.raises(OperationInterruptedError), at_work(world, plan, control) as work:
+        work.change("acme")
+    assert world.statuses() == ["superseded", "deployed"]
+    assert world.liveness.claims == {}
+    report = change(world, plan)
+    assert (report.outcome, report.revision) == (Outcome.DONE, 2)
+
+
+def test_a_stop_ends_no_wait(world: FakeWorld) -> None:
+    world.install()
+    world.change_chart(env={"A": "1"})
+    plan = plan_upgrade(world)
+    control = build_control(world)
+    world.releases.after_helm = lambda: control.stop(STOP)
+    with at_work(world, plan, control) as work:
+        assert work.change("acme").outcome is Outcome.DONE
 
 
 def test_a_right_that_is_missing_is_not_the_tenants_failure(world: FakeWorld) -> None:

@@ -1,11 +1,20 @@
-"""Finding the helm binary and its version."""
+"""Finding the helm binary and its version.
+
+Starting helm only to ask for its version takes as long as a tenth of all that a command does, so
+the answer is kept, for as long as the file is the same.
+"""
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shutil
 import subprocess
+import tempfile
+from contextlib import suppress
 from functools import cache
+from pathlib import Path
 
 from ..errors import HelmUnusableError
 
@@ -19,13 +28,37 @@ def find_helm(executable: str) -> str:
     remedy = f"Install Helm {'.'.join(map(str, MINIMUM_VERSION))} or newer, or name it with --helm"
     if path is None:
         raise HelmUnusableError(f"field --helm: there is no program {executable!r}", remedy=remedy)
-    version = read_helm_version(path)
+    version = _recall_version(path)
     numbers = re.match(r"v?(\d+)\.(\d+)\.(\d+)", version)
     if numbers is None or tuple(map(int, numbers.groups())) < MINIMUM_VERSION:
         raise HelmUnusableError(
             f"field --helm: {path} is version {version or 'unknown'}, too old", remedy=remedy
         )
     return path
+
+
+def _recall_version(path: str) -> str:
+    """Return the version of a helm that was asked before, or ask it."""
+    status = Path(path).resolve().stat()
+    key = f"{Path(path).resolve()} {status.st_size} {status.st_mtime_ns}"
+    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    file = root / "aware" / "helm-version.json"
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        return str(json.loads(file.read_text())[key])
+    version = read_helm_version(path)
+    if version:
+        # Whoever cannot write there asks each time.
+        with suppress(OSError, RuntimeError):
+            _remember(file, {key: version})
+    return version
+
+
+def _remember(file: Path, versions: dict[str, str]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=file.parent)
+    with os.fdopen(descriptor, "w") as written:
+        json.dump(versions, written)
+    Path(name).replace(file)
 
 
 def read_helm_version(path: str) -> str:

@@ -45,11 +45,13 @@ class HelmCommand(Command):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._interruptible: set[asyncio.subprocess.Process] = set()
+        self._interruptions = 0
         self._lock = threading.RLock()
 
     def interrupt(self) -> None:
         """Send SIGTERM to every helm that runs now and can be ended safely."""
         with self._lock:
+            self._interruptions += 1
             for process in self._interruptible:
                 if process.returncode is None:
                     _signal_group(process, signal.SIGTERM)
@@ -62,6 +64,7 @@ class HelmCommand(Command):
         argv = [self._executable, *command, *self._connection_flags()]
         if verb not in _UNINTERRUPTIBLE:
             argv = [*_die_with_parent(), *argv]
+        interruptions = self._interruptions
         process = await asyncio.create_subprocess_exec(
             *(str(part) for part in argv),
             stdin=asyncio.subprocess.PIPE if input is not None else asyncio.subprocess.DEVNULL,
@@ -70,19 +73,25 @@ class HelmCommand(Command):
             start_new_session=True,
             env=_environment(self._kubeconfig),
         )
-        with self._ending_with(process, is_interruptible=verb not in _UNINTERRUPTIBLE):
+        if verb in _UNINTERRUPTIBLE:
             stdout, stderr = await self._communicate(process, verb, input)
+        else:
+            with self._ending_with(process, since=interruptions):
+                stdout, stderr = await self._communicate(process, verb, input)
         if process.returncode != 0:
             raise PyhelmError(process.returncode or 1, stdout, stderr)
         return stdout
 
     @contextmanager
-    def _ending_with(
-        self, process: asyncio.subprocess.Process, *, is_interruptible: bool
-    ) -> Iterator[None]:
-        """Let ``interrupt`` reach a process while it runs."""
+    def _ending_with(self, process: asyncio.subprocess.Process, *, since: int) -> Iterator[None]:
+        """Let ``interrupt`` reach a process while it runs, also one that came as it began.
+
+        since: how many interruptions there had been before it began.
+        """
         with self._lock:
-            self._interruptible |= {process} if is_interruptible else set()
+            self._interruptible.add(process)
+            if self._interruptions != since:
+                _signal_group(process, signal.SIGTERM)
         try:
             yield
         finally:

@@ -9,15 +9,15 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from ..errors import RolloutNotFoundError
 from ..rollout.journal import (
+    MAX_REASON_BYTES,
     MAX_REASON_LENGTH,
-    MAX_REASONS,
     Journal,
     Outcome,
     Report,
@@ -101,11 +101,7 @@ class KubernetesJournals:
             # The one part of the plan that an operator may change later.
             "budget": journal.rollout.budget,
         }
-        reports = [
-            _encode_report(report, has_reason=number < MAX_REASONS)
-            for number, report in enumerate(journal.reports.values())
-        ]
-        return {"state": json.dumps(state), "reports": json.dumps(reports)}
+        return {"state": _dump(state), "reports": _dump(_encode_reports(journal.reports.values()))}
 
 
 def _name(id_: str, part: str) -> str:
@@ -156,15 +152,20 @@ def _decode_plan(plan: Json) -> Rollout:
     )
 
 
-def _encode_report(report: Report, *, has_reason: bool) -> list[Any]:
-    reason = report.reason[:MAX_REASON_LENGTH] if has_reason else ""
-    return [
-        report.slug,
-        report.outcome.value,
-        reason,
-        report.remedy[:MAX_REASON_LENGTH] if has_reason else "",
-        report.revision,
-    ]
+def _encode_reports(reports: Iterable[Report]) -> list[list[Any]]:
+    """Return reports with reason and remedy, as far as there is room for these."""
+    encoded = []
+    room = MAX_REASON_BYTES
+    for report in reports:
+        texts = [report.reason[:MAX_REASON_LENGTH], report.remedy[:MAX_REASON_LENGTH]]
+        room -= len(_dump(texts).encode(errors="surrogatepass"))
+        reason, remedy = texts if room >= 0 else ("", "")
+        encoded.append([report.slug, report.outcome.value, reason, remedy, report.revision])
+    return encoded
+
+
+def _dump(data: Any) -> str:
+    return json.dumps(data, ensure_ascii=False)
 
 
 def _decode(item: Json) -> Journal:

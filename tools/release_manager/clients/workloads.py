@@ -79,14 +79,18 @@ class WorkloadWatch:
 
     def _list(self) -> str:
         answer = self._api.get(self._path, labelSelector=self._selector)
+        version = str(answer["metadata"]["resourceVersion"])
+        listed = {
+            item["metadata"]["labels"].get("tenant", ""): _Seen(item)
+            for item in answer["items"] or ()
+        }
         with self._changed:
-            self._seen = {
-                item["metadata"]["labels"].get("tenant", ""): _Seen(item)
-                for item in answer["items"] or ()
-            }
+            # What ``refresh`` has read while the list was on its way is newer than the list.
+            newer = {slug: it for slug, it in self._seen.items() if it.version > int(version)}
+            self._seen = listed | newer
             self._problem = None
             self._changed.notify_all()
-        return str(answer["metadata"]["resourceVersion"])
+        return version
 
     def _watch(self, version: str) -> str:
         events = self._api.watch(
@@ -112,7 +116,7 @@ class WorkloadWatch:
         if is_deleted:
             if known is not None and known.uid == new.uid:
                 del self._seen[slug]
-        elif known is None or known.uid != new.uid or new.version >= known.version:
+        elif known is None or new.version >= known.version:
             self._seen[slug] = new
         self._changed.notify_all()
 
@@ -124,7 +128,8 @@ class _Seen:
         self._item = item
         self._workload: Workload | None = None
         self.uid = item["metadata"].get("uid", "")
-        # Versions of one object grow: kubernetes.io/docs/reference/using-api/api-concepts.
+        # Versions of a kind grow, from one object to the next that has its name, too:
+        # kubernetes.io/docs/reference/using-api/api-concepts.
         self.version = int(item["metadata"]["resourceVersion"])
 
     @property

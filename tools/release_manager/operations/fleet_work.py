@@ -124,8 +124,8 @@ def _is_as_seen(observation: Observation, plan: Plan) -> bool:
 
 
 @dataclass(frozen=True)
-class _EndingWorkloads:
-    """Port ``Workloads``, whose waits end when everything is to end."""
+class _Interruptible:
+    """Port ``Workloads``, for waits that end when everything is to end."""
 
     workloads: Workloads
     control: Control
@@ -210,7 +210,7 @@ class FleetWork:
             self.rollout.timeout_seconds,
             progress=lambda _: None,
             clock=Clock(self.clock.monotonic, self.control.sleep),
-            workloads=_EndingWorkloads(self.workloads, self.control),
+            workloads=_Interruptible(self.workloads, self.control),
         )
 
     def _outlast_outages(self, attempt: Callable[[Claim | None], Report]) -> Report:
