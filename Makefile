@@ -11,7 +11,7 @@ FLEET ?= 100
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: .venv ## Start a local cluster and run two tenants in it (KUBE_CONTEXT=name: in a cluster of yours)
+demo: .venv ## Start a local cluster and run twenty tenants in it (KUBE_CONTEXT=name: in a cluster of yours)
 	@$(RUN) -m local_cluster.demo
 
 demo-down: .venv ## Stop the demo's cluster and remove what it kept
