@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from release_manager.operations.install import install_tenant
@@ -36,6 +37,14 @@ class FleetOperator:
     operator: Operator
     ports: Ports
     settings: Settings
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    def end_processes(self) -> None:
+        """End what a test that failed has left running, so that no other test suffers from it."""
+        for process in self.started:
+            if process.poll() is None:
+                process.kill()
+            process.communicate()
 
     def install(self, overrides: Mapping[str, Mapping[str, Any]]) -> None:
         """Install tenants by slug, with values of their own, and wait until all are ready."""

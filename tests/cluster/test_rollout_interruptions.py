@@ -24,15 +24,18 @@ SLOWLY = strike("slow-start")
 
 
 @pytest.fixture
-def fleet(operator: Operator, ports: Ports, settings: Settings) -> FleetOperator:
+def fleet(operator: Operator, ports: Ports, settings: Settings) -> Iterator[FleetOperator]:
     """Somebody who upgrades a fleet that is still empty."""
-    return FleetOperator(operator, ports, settings)
+    fleet = FleetOperator(operator, ports, settings)
+    yield fleet
+    fleet.end_processes()
 
 
 def begin(fleet: FleetOperator, *arguments: object) -> subprocess.Popen[str]:
     """Start upgrade-all, and return when it has begun with the first tenants."""
     before = fleet.revisions()
     process = fleet.operator.start("upgrade-all", *AT_ONCE, *arguments)
+    fleet.started.append(process)
     wait_for(lambda: fleet.revisions() != before, "the first tenant to be changed")
     return process
 
@@ -219,7 +222,9 @@ def fragile(tools_path: Path, worker_id: str, tmp_path: Path) -> Iterator[FleetO
             )
         )
         operator = Operator("aware", build_environment(cluster, "aware", tmp_path))
-        yield FleetOperator(operator, build_ports(settings), settings)
+        fleet = FleetOperator(operator, build_ports(settings), settings)
+        yield fleet
+        fleet.end_processes()
     finally:
         cluster.stop()
 

@@ -297,12 +297,13 @@ def _interruptible(control: Control) -> Iterator[None]:
             "the rollout was interrupted",
             remedy="Go on with 'release-manager resume-rollout'",
         )
+        # First the deed: a second Ctrl-C may come while this one is still being told.
         if control.is_stopping:
-            print_note("ending what is in flight")
             control.abort(problem)
+            print_note("ending what is in flight")
         else:
-            print_note("nothing more is begun; Ctrl-C again ends what is in flight")
             control.stop(problem)
+            print_note("nothing more is begun; Ctrl-C again ends what is in flight")
 
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.signal(number, interrupt) for number in numbers}
