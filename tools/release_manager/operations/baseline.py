@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from ..chart import Chart
-from ..errors import InvalidInputError
+from ..errors import ChartNotFoundError, InvalidInputError
 from ..ports import Ports
 from ..tenant import Revision, RevisionBody
 from ..values import (
     RECORD_KEY,
     Layers,
+    Values,
+    build_defaults,
     build_defaults_digest,
     find_drift,
     format_value,
     read_layers,
 )
+from ..workload import Workload
 from .observe import Observation, require_release
 
 CHART_NAME = "aware-tenant"
@@ -99,6 +103,29 @@ def _find_older_layers(ports: Ports, observation: Observation, base: Revision) -
             if layers is not None:
                 return layers
     return None
+
+
+def is_tenant(ports: Ports, revision: Revision, workload: Workload | None) -> bool:
+    """Return whether a release named like a tenant's is of the tenants' chart."""
+    if revision.labels is not None or (workload and workload.chart.startswith(CHART_NAME)):
+        return True
+    return ports.releases.read_body(revision).chart_name == CHART_NAME
+
+
+def build_expected_digest(chart: Chart, fleet: Values) -> Callable[[str], str | None]:
+    """Return what tells, by profile, the ``defaults-digest`` of a tenant that is up to date.
+
+    It gives None for a profile that the chart does not have.
+    """
+
+    @cache
+    def expect(profile: str) -> str | None:
+        try:
+            return build_defaults_digest(chart, build_defaults(chart, profile, fleet))
+        except ChartNotFoundError:
+            return None
+
+    return expect
 
 
 def choose_kept_chart(

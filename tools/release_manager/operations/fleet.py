@@ -12,12 +12,12 @@ from ..chart import Chart, build_digest
 from ..errors import DriftError, InvalidInputError, InvalidValuesError, TenantNotFoundError
 from ..ports import Ports
 from ..rollout.plan import Candidate, Standing
-from ..state import TenantState, determine_state, find_writer
+from ..state import TenantState, determine_state
 from ..tenant import Hold, Holder, ReleaseStatus, Revision
 from ..values import coalesce_values, validate_values
 from ..workload import Workload
-from .baseline import CHART_NAME, Baseline, read_baseline
-from .observe import Observation, observe_tenant
+from .baseline import Baseline, is_tenant, read_baseline
+from .observe import Observation, judge_pending, observe_tenant
 from .plan import Action, Plan, verify_templates
 
 MakePlan = Callable[[Observation, Baseline], Plan]
@@ -139,17 +139,16 @@ class Survey:
         try:
             verify_templates(self._ports, plans[0])
         except InvalidValuesError as exc:
-            number = {plan.slug: plan.revision - 1 for plan in plans}
             return [
-                Candidate(slug, Standing.INVALID, revision, str(exc.problem))
-                for slug, revision in number.items()
+                Candidate(plan.slug, Standing.INVALID, plan.revision - 1, exc.problem)
+                for plan in plans
             ]
         return []
 
     def _judge(self, slug: str) -> Candidate | None:
         observation = self._fleet.observe(slug)
         latest = observation.revisions[-1]
-        if not self._is_tenant(observation, latest):
+        if not is_tenant(self._ports, latest, observation.workload):
             return None
         hold = self._fleet.holds.get(slug)
         if hold is not None:
@@ -173,22 +172,14 @@ class Survey:
         self.plans[slug] = self._share_values(plan)
         return self._describe(observation, latest, plan)
 
-    def _is_tenant(self, observation: Observation, latest: Revision) -> bool:
-        workload = observation.workload
-        if latest.labels is not None or (workload and workload.chart.startswith(CHART_NAME)):
-            return True
-        return self._ports.releases.read_body(latest).chart_name == CHART_NAME
-
     def _judge_pending(self, observation: Observation, latest: Revision) -> Candidate | None:
         """Return a tenant that somebody is at work on, unless a dead process of ours was."""
         claim = self._ports.liveness.read_claim(observation.slug)
-        verdict = replace(observation, claim=claim).verdict()
-        is_busy = verdict.state is TenantState.BUSY
-        is_ours = find_writer(latest, claim) is not None
-        if is_busy or not is_ours or latest.status is ReleaseStatus.UNINSTALLING:
-            standing = Standing.BUSY if is_busy else Standing.STUCK
-            return Candidate(observation.slug, standing, latest.number, verdict.reason)
-        return None
+        verdict = judge_pending(replace(observation, claim=claim))
+        if verdict is None:
+            return None
+        standing = Standing.BUSY if verdict.state is TenantState.BUSY else Standing.STUCK
+        return Candidate(observation.slug, standing, latest.number, verdict.reason)
 
     def _plan(self, observation: Observation) -> Plan:
         baseline = read_baseline(self._ports, observation)

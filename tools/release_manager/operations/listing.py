@@ -10,14 +10,14 @@ from functools import cache
 
 from ..chart import Chart
 from ..diagnosis import Diagnosis
-from ..errors import ChartNotFoundError, ForbiddenError, ReleaseManagerError
+from ..errors import ForbiddenError, ReleaseManagerError
 from ..ports import Ports
 from ..settings import Settings
 from ..state import TenantState, Verdict, determine_state
 from ..tenant import Holder, ReleaseStatus, Revision, RevisionBody
-from ..values import build_defaults, build_defaults_digest, find_drift, read_layers
+from ..values import find_drift, read_layers
 from ..workload import Event, Pod, Workload
-from .baseline import CHART_NAME, format_drift, has_true_labels
+from .baseline import build_expected_digest, format_drift, has_true_labels, is_tenant
 from .investigation import Investigation
 from .plan import DRIFTED
 
@@ -94,7 +94,7 @@ def list_tenants(ports: Ports, settings: Settings) -> list[TenantSummary]:
             hold=holds.get(item.slug),
         )
         for item in revisions
-        if freshness.is_ours(item, workloads.get(item.slug))
+        if is_tenant(ports, item, workloads.get(item.slug))
     ]
 
 
@@ -142,15 +142,9 @@ class Freshness:
 
     def __init__(self, ports: Ports, settings: Settings) -> None:
         self._ports = ports
-        self._settings = settings
-        self._digests: dict[str, str | None] = {}
-        self._chart = _load_or_none(ports, settings)
-
-    def is_ours(self, revision: Revision, workload: Workload | None) -> bool:
-        """Return whether a release named like a tenant's is of the tenants' chart."""
-        if revision.labels is not None or (workload and workload.chart.startswith(CHART_NAME)):
-            return True
-        return self._ports.releases.read_body(revision).chart_name == CHART_NAME
+        chart = _load_or_none(ports, settings)
+        fleet = settings.fleet_values()
+        self._expect = build_expected_digest(chart, fleet) if chart is not None else None
 
     def compare(self, revision: Revision) -> tuple[bool | None, str]:
         """Return whether the revision is up to date, and what was set by hand."""
@@ -160,22 +154,11 @@ class Freshness:
         body = self._ports.releases.read_body(revision)
         drift = describe_drift(body)
         if drift or labels is None or not has_true_labels(revision, body):
-            return (False if self._chart else None), drift or "changed by hand-run helm"
+            return (False if self._expect else None), drift or "changed by hand-run helm"
         return self._is_current(labels.profile, labels.defaults_digest), ""
 
     def _is_current(self, profile: str, digest: str) -> bool | None:
-        if self._chart is None:
-            return None
-        if profile not in self._digests:
-            self._digests[profile] = self._expected_digest(self._chart, profile)
-        return self._digests[profile] == digest
-
-    def _expected_digest(self, chart: Chart, profile: str) -> str | None:
-        try:
-            defaults = build_defaults(chart, profile, self._settings.fleet_values())
-        except ChartNotFoundError:
-            return None
-        return build_defaults_digest(chart, defaults)
+        return self._expect(profile) == digest if self._expect is not None else None
 
 
 def _load_or_none(ports: Ports, settings: Settings) -> Chart | None:

@@ -110,17 +110,29 @@ def require_release(observation: Observation) -> Revision:
     return observation.latest
 
 
-def refuse_busy(observation: Observation) -> None:
-    """Raise ReleaseBusyError while somebody else is at work on the release.
+def judge_pending(observation: Observation) -> Verdict | None:
+    """Return why a release cannot be worked on now: somebody is, or what they left is not ours.
 
-    A pending revision of a hand-run helm, and an uninstall that was cut off, stay refused
+    A pending revision of a hand-run helm, and an uninstall that was cut off, stay in the way
     when they are old: only ``recover-tenant`` repairs those. What a dead process of ours
     left pending passes, for ``repair_stuck``.
     """
     latest = observation.latest
     if latest is None or not latest.status.is_in_progress:
-        return
+        return None
     verdict = observation.verdict()
+    # The labels of a release that is being uninstalled tell who wrote it, not who removes it.
+    is_ours = find_writer(latest, observation.claim) is not None
+    is_uninstall = latest.status is ReleaseStatus.UNINSTALLING
+    is_in_the_way = verdict.state is TenantState.BUSY or not is_ours or is_uninstall
+    return verdict if is_in_the_way else None
+
+
+def refuse_busy(observation: Observation) -> None:
+    """Raise ReleaseBusyError where ``judge_pending`` finds something in the way."""
+    verdict = judge_pending(observation)
+    if verdict is None:
+        return
     slug = observation.slug
     if verdict.state is TenantState.BUSY:
         raise ReleaseBusyError(
@@ -128,14 +140,11 @@ def refuse_busy(observation: Observation) -> None:
             remedy=f"Wait for it; after a crash 'release-manager recover-tenant {slug}' repairs it",
             tenant=slug,
         )
-    # The labels of a release that is being uninstalled tell who wrote it, not who removes it.
-    is_ours = find_writer(latest, observation.claim) is not None
-    if not is_ours or latest.status is ReleaseStatus.UNINSTALLING:
-        raise ReleaseBusyError(
-            f"it is stuck: {verdict.reason}",
-            remedy=f"Repair it with 'release-manager recover-tenant {slug}'",
-            tenant=slug,
-        )
+    raise ReleaseBusyError(
+        f"it is stuck: {verdict.reason}",
+        remedy=f"Repair it with 'release-manager recover-tenant {slug}'",
+        tenant=slug,
+    )
 
 
 def repair_stuck(ports: Ports, observation: Observation, run: RunOptions) -> Observation:

@@ -8,22 +8,20 @@ from functools import cache
 from typing import Any
 
 from ..chart import Chart
-from ..errors import ChartNotFoundError
 from ..ports import Ports
 from ..rollout.plan import Kind, Limits, Rollout
 from ..settings import Settings
 from ..tenant import ReleaseStatus
 from ..values import (
     build_defaults,
-    build_defaults_digest,
     coalesce_values,
     validate_values,
 )
-from .baseline import Baseline, has_true_labels
+from .baseline import Baseline, build_expected_digest, has_true_labels
 from .fleet import MakePlan, Selection, Survey, ValidateOnce, look_at_fleet
 from .install import require_token
 from .observe import Observation
-from .plan import DRIFTED, Plan, plan_deployment
+from .plan import Plan, plan_deployment
 from .rollouts import FleetPlan, build_rollout, read_pace
 
 
@@ -104,12 +102,7 @@ def _read_token(chart: Chart, values: Mapping[str, Any]) -> object:
 
 
 def _build_is_current(chart: Chart, defaults: Mapping[str, Any]) -> Callable[[Observation], bool]:
-    @cache
-    def expect(profile: str) -> str:
-        try:
-            return build_defaults_digest(chart, build_defaults(chart, profile, dict(defaults)))
-        except ChartNotFoundError:
-            return DRIFTED
+    expect = build_expected_digest(chart, dict(defaults))
 
     def is_current(observation: Observation) -> bool:
         latest, workload = observation.latest, observation.workload
@@ -118,7 +111,7 @@ def _build_is_current(chart: Chart, defaults: Mapping[str, Any]) -> Callable[[Ob
             and latest.labels is not None
             and latest.status is ReleaseStatus.DEPLOYED
             and has_true_labels(latest, None)
-            and latest.labels.defaults_digest == expect(latest.labels.profile) != DRIFTED
+            and latest.labels.defaults_digest == expect(latest.labels.profile)
             and workload is not None
             and not workload.foreign_fields
             and workload.spec_replicas == workload.wanted_replicas
