@@ -426,7 +426,8 @@ def show_rollout(*, id_: str | None, is_watching: bool, form: str, **shared: Any
     if is_watching:
         for status in follow_rollout(ports, journal, clock=Clock()):
             print_note(status.line)
-    print_rollout(describe_rollout(ports, find_journal(ports, journal.rollout.id)), form)
+        journal = find_journal(ports, journal.rollout.id)
+    print_rollout(describe_rollout(ports, journal), form)
 
 
 @click.command()

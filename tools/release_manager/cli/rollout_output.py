@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from ..rollout.journal import format_counts
 from .output import (
     QUIET,
     Waves,
@@ -285,7 +286,7 @@ class Reporter:
     def tell_end(self, ended: Ended) -> None:
         """Tell how it ended: the counts, and each tenant that is not done."""
         journal = ended.journal
-        counts = count_outcomes(journal)
+        counts = journal.count_all()
         seconds = time.monotonic() - self._began_at
         if self._form != "table":
             data = {
@@ -297,10 +298,9 @@ class Reporter:
             }
             self._emit("ended", data)
             return
-        said = ", ".join(f"{number} {name}" for name, number in counts.items() if number)
         print_text(
             f"rollout {journal.rollout.id}: {journal.state} after {format_duration(seconds)}: "
-            f"{said or 'nothing was done'}"
+            f"{format_counts(counts) or 'nothing was done'}"
         )
         print_reports(tuple(journal.reports.values()))
 
@@ -309,13 +309,6 @@ class Reporter:
         if self._has_reader:
             # A reader that goes away, as "| head" does, is no reason to leave a fleet half done.
             self._has_reader = print_event(event, self._form)
-
-
-def count_outcomes(journal: Journal) -> dict[str, int]:
-    """Return how many tenants there are of each outcome."""
-    from ..rollout.journal import Outcome
-
-    return {outcome.value: journal.count(outcome) for outcome in Outcome}
 
 
 def print_reports(reports: Sequence[Report]) -> None:
@@ -355,7 +348,7 @@ def print_journals(journals: Sequence[Journal], form: str) -> None:
             journal.rollout.kind.value,
             journal.state.value,
             f"{journal.done}/{len(journal.rollout.slugs)}",
-            str(count_outcomes(journal)["failed"]),
+            str(journal.count_all()["failed"]),
             _name_target(journal.rollout),
             format_age(journal.rollout.started_at, now),
             journal.rollout.by,
@@ -383,7 +376,7 @@ def _build_journal_data(journal: Journal) -> dict[str, Any]:
         "updatedAt": to_plain(journal.updated_at),
         "seconds": journal.seconds,
         "tenants": len(rollout.slugs),
-        **count_outcomes(journal),
+        **journal.count_all(),
         "problem": journal.problem,
     }
 
@@ -394,8 +387,6 @@ def print_rollout(status: RolloutStatus, form: str) -> None:
     if form != "table":
         data = {
             **_build_journal_data(journal),
-            **status.counts,
-            "state": status.journal.state.value,
             "worker": status.worker,
             "waves": [list(wave) for wave in rollout.waves],
             "canary": rollout.has_canary,
@@ -406,8 +397,7 @@ def print_rollout(status: RolloutStatus, form: str) -> None:
         }
         print_data(data, form)
         return
-    counts = ", ".join(f"{number} {name}" for name, number in status.counts.items() if number)
-    alone = ", ".join(f"{number} {name}" for name, number in rollout.left_alone.items())
+    alone = format_counts(rollout.left_alone)
     print_fields(
         [
             ("rollout", rollout.id),
@@ -420,7 +410,7 @@ def print_rollout(status: RolloutStatus, form: str) -> None:
             ("took", format_duration(journal.seconds)),
             ("waves", _describe_waves(rollout)),
             ("limits", _describe_limits(rollout)),
-            ("tenants", f"{len(rollout.slugs)}: {counts}"),
+            ("tenants", f"{len(rollout.slugs)}: {format_counts(status.counts)}"),
             *([("left alone", alone)] if alone else []),
         ]
     )

@@ -20,6 +20,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 from ..errors import LeaseLostError, ReleaseBusyError, ReleaseManagerError
+from ..rollout.journal import build_rollout_busy_error
 from ..tenant import LABEL_DOMAIN, Claim, Holder, RolloutWorker
 from .kubernetes_api import ApiStatusError, Json, KubernetesApi, parse_time
 
@@ -102,7 +103,7 @@ class LeaseLiveness:
         path = f"{self._path}/{_ROLLOUTS}"
         worker = self.read_rollouts()
         if worker is not None:
-            raise _build_rollout_error(worker)
+            raise build_rollout_busy_error(worker)
         taken = self._api.find(path)
         try:
             if taken is None:
@@ -111,7 +112,7 @@ class LeaseLiveness:
                 lease["metadata"]["resourceVersion"] = taken["metadata"]["resourceVersion"]
                 self._api.replace(path, lease)
         except ApiStatusError as exc:
-            raise _build_rollout_error(None) from exc
+            raise build_rollout_busy_error(None) from exc
 
     def require_rollouts(self, writer: str) -> None:
         """Make sure that nobody has taken over what ``claim_rollouts`` gave."""
@@ -237,16 +238,6 @@ def _build_busy_error(slug: str, who: str) -> ReleaseBusyError:
 
 def _read_rollout(taken: Json) -> str:
     return str(taken["metadata"].get("annotations", {}).get(_ROLLOUT, ""))
-
-
-def _build_rollout_error(worker: RolloutWorker | None) -> ReleaseBusyError:
-    which = f"rollout {worker.rollout}" if worker else "another rollout"
-    who = f" by {worker.identity} since {worker.since:%H:%M:%S} UTC" if worker else ""
-    return ReleaseBusyError(
-        f"{which} is under way{who}",
-        remedy="Follow it with 'release-manager show-rollout --watch', or end it with "
-        "'release-manager abort-rollout'",
-    )
 
 
 def _is_process(item: Json) -> bool:

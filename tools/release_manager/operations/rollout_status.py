@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from ..ports import Clock, Ports
-from ..rollout.journal import Journal, Outcome, Report, State
+from ..rollout.journal import Journal, Report, State, format_counts
 from ..tenant import RolloutWorker
 from .rollouts import find_journal, read_progress
 
@@ -15,40 +15,36 @@ WATCH_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class RolloutStatus:
-    """A rollout and its counts. worker: who is at work on it now; empty when nobody is.
-
-    counts: tenants by outcome. failures: of those that are not done, with reason and remedy.
-    """
+    """A rollout as it is now. worker: who is at work on it; empty when nobody is."""
 
     journal: Journal
     worker: str
-    counts: dict[str, int]
-    failures: tuple[Report, ...]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Tenants by outcome."""
+        return self.journal.count_all()
+
+    @property
+    def failures(self) -> tuple[Report, ...]:
+        """The tenants that are not done, with reason and remedy."""
+        return tuple(self.journal.reports.values())
 
     @property
     def line(self) -> str:
         """One line on how far it is."""
-        counts = ", ".join(f"{number} {name}" for name, number in self.counts.items() if number)
+        counts = format_counts(self.counts)
         return f"rollout {self.journal.rollout.id}: {self.journal.state}; {counts}"
 
 
 def describe_rollout(ports: Ports, journal: Journal) -> RolloutStatus:
     """Return how far a rollout is. One that has ended is told from its journal alone."""
-    is_open = journal.state.is_resumable
-    reports = read_progress(ports, journal) if is_open else dict(journal.reports)
-    done = sum(report.outcome is Outcome.DONE for report in reports.values()) if is_open else 0
-    counts = {
-        outcome.value: sum(report.outcome is outcome for report in reports.values())
-        for outcome in (Outcome.FAILED, Outcome.CHANGED, Outcome.BUSY)
-    }
-    done = done if is_open else journal.done
-    untouched = len(journal.rollout.slugs) - done - sum(counts.values())
+    if journal.state.is_resumable:
+        journal = journal.with_reports(read_progress(ports, journal))
     worker = ports.liveness.read_rollouts() if journal.state is State.RUNNING else None
     return RolloutStatus(
         journal=_tell_state(journal, worker),
         worker=worker.identity if worker and worker.rollout == journal.rollout.id else "",
-        counts={"done": done, **counts, "untouched": untouched},
-        failures=tuple(item for item in reports.values() if item.outcome is not Outcome.DONE),
     )
 
 

@@ -18,7 +18,7 @@ from ..errors import (
 )
 from ..ports import Clock, Ports
 from ..rollout.engine import Control, Ending, Listener, Progress, run_rollout
-from ..rollout.journal import Journal, Outcome, Report, State
+from ..rollout.journal import Journal, Outcome, Report, State, build_rollout_busy_error
 from ..rollout.plan import (
     Candidate,
     Kind,
@@ -148,11 +148,12 @@ def begin_rollout(
     plan.require_valid()
     rollout = plan.rollout
     with ports.liveness.hold() as writer, ports.liveness.claim_rollouts(writer, rollout.id):
-        _require_nothing_unfinished(ports)
-        _close_stopped(ports, rollout.id)
+        earlier = ports.journals.list()
+        _require_nothing_unfinished(earlier)
+        _close_stopped(ports, earlier, rollout.id)
         journal = Journal(rollout)
         ports.journals.create(journal, ports.charts.pack(plan.chart) if plan.chart else b"")
-        for old in ports.journals.list()[KEPT_JOURNALS:]:
+        for old in earlier[KEPT_JOURNALS - 1 :]:
             ports.journals.remove(old.rollout.id)
         with ports.cluster.watch_workloads() as workloads:
             work = FleetWork(
@@ -169,24 +170,20 @@ def require_free(ports: Ports) -> None:
     """
     worker = ports.liveness.read_rollouts()
     if worker is not None:
-        raise ReleaseBusyError(
-            f"rollout {worker.rollout} is under way by {worker.identity}",
-            remedy="Follow it with 'release-manager show-rollout --watch', or end it with "
-            "'release-manager abort-rollout'",
-        )
-    _require_nothing_unfinished(ports)
+        raise build_rollout_busy_error(worker)
+    _require_nothing_unfinished(ports.journals.list())
 
 
-def _close_stopped(ports: Ports, id_: str) -> None:
+def _close_stopped(ports: Ports, journals: Sequence[Journal], id_: str) -> None:
     """Let nobody go on with a rollout that stopped itself, once a later one has begun."""
-    for journal in ports.journals.list():
+    for journal in journals:
         if journal.state is State.STOPPED:
             problem = f"rollout {id_} took its place"
             ports.journals.save(replace(journal, state=State.ABORTED, problem=problem))
 
 
-def _require_nothing_unfinished(ports: Ports) -> None:
-    for journal in ports.journals.list():
+def _require_nothing_unfinished(journals: Sequence[Journal]) -> None:
+    for journal in journals:
         if journal.state in (State.RUNNING, State.INTERRUPTED):
             raise InvalidInputError(
                 f"rollout {journal.rollout.id} was not finished",
@@ -200,11 +197,6 @@ def _run(
 ) -> Ended:
     recorder = _Recorder(ports, journal, progress, work)
     ending = run_rollout(progress, work, control=work.control, listener=recorder.listen(listener))
-    state = {
-        Ending.FINISHED: State.FINISHED,
-        Ending.STOPPED: State.STOPPED,
-        Ending.INTERRUPTED: State.INTERRUPTED,
-    }[ending]
     problem = work.control.problem
     if ending is Ending.STOPPED:
         said = _explain_stop(progress)
@@ -212,7 +204,7 @@ def _run(
         said = problem.problem if problem is not None else ""
     # Whoever has taken the rollout over writes its journal now.
     if not isinstance(problem, LeaseLostError):
-        recorder.save_at_last(state, said)
+        recorder.save_at_last(State(ending.value), said)
     return Ended(recorder.journal, ending, progress)
 
 
@@ -255,17 +247,10 @@ class _Recorder:
         return replace(listener, end_tenant=end_tenant, end_wave=end_wave, tick=tick)
 
     def _save(self, state: State = State.RUNNING, problem: str = "") -> None:
-        reports = self._progress.reports
-        done = sum(report.outcome is Outcome.DONE for report in reports.values())
-        others = {
-            slug: report for slug, report in reports.items() if report.outcome is not Outcome.DONE
-        }
         self._saved_at = self._clock.monotonic()
         self.journal = replace(
-            self.journal,
+            self.journal.with_reports(self._progress.reports),
             state=state,
-            reports=others,
-            done=done,
             has_baked=self._progress.has_baked,
             seconds=self._earlier_seconds + self._saved_at - self._began_at,
             problem=problem,
@@ -416,9 +401,8 @@ def abort_rollout(ports: Ports, journal: Journal, *, by: str, clock: Clock) -> J
 def _give_up(ports: Ports, journal: Journal, by: str) -> Journal:
     if journal.state is State.FINISHED:
         return journal
-    reports = read_progress(ports, journal)
-    done = sum(report.outcome is Outcome.DONE for report in reports.values())
-    aborted = replace(journal, state=State.ABORTED, done=done, problem=f"given up by {by}")
+    seen = journal.with_reports(read_progress(ports, journal))
+    aborted = replace(seen, state=State.ABORTED, problem=f"given up by {by}")
     ports.journals.save(aborted)
     return aborted
 

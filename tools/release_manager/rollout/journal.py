@@ -7,10 +7,12 @@ changed as planned, with the reason. Whoever was changed is read back from its r
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
+from ..errors import ReleaseBusyError
+from ..tenant import RolloutWorker
 from .plan import Rollout
 
 MAX_REASON_LENGTH = 300
@@ -84,6 +86,17 @@ class Journal:
     updated_at: datetime | None = None
     problem: str = ""
 
+    def with_reports(self, reports: Mapping[str, Report]) -> Journal:
+        """Return the journal of a rollout of which these are all reports, of done ones, too."""
+        others = {
+            slug: report for slug, report in reports.items() if report.outcome is not Outcome.DONE
+        }
+        return replace(self, reports=others, done=len(reports) - len(others))
+
+    def count_all(self) -> dict[str, int]:
+        """Return how many tenants there are of each outcome, by its name."""
+        return {outcome.value: self.count(outcome) for outcome in Outcome}
+
     def count(self, outcome: Outcome) -> int:
         """Return how many tenants have this outcome."""
         if outcome is Outcome.DONE:
@@ -91,3 +104,19 @@ class Journal:
         if outcome is Outcome.UNTOUCHED:
             return len(self.rollout.slugs) - self.done - len(self.reports)
         return sum(report.outcome is outcome for report in self.reports.values())
+
+
+def format_counts(counts: Mapping[str, int]) -> str:
+    """Return counts by name in one line, without the names of which there are none."""
+    return ", ".join(f"{number} {name}" for name, number in counts.items() if number)
+
+
+def build_rollout_busy_error(worker: RolloutWorker | None) -> ReleaseBusyError:
+    """Return what is said while a rollout is under way; None for who is not known yet."""
+    which = f"rollout {worker.rollout}" if worker else "another rollout"
+    who = f" by {worker.identity} since {worker.since:%H:%M:%S} UTC" if worker else ""
+    return ReleaseBusyError(
+        f"{which} is under way{who}",
+        remedy="Follow it with 'release-manager show-rollout --watch', or end it with "
+        "'release-manager abort-rollout'",
+    )
