@@ -148,6 +148,12 @@ def check_defaults(defaults: Mapping[str, Any], source: str) -> None:
         )
 
 
+def cache_folder() -> Path:
+    """Return where this program keeps what it can make anew. Raises RuntimeError: no home."""
+    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return root / "aware"
+
+
 def _find_fleet_file(
     flag: Path | None, environment: Mapping[str, str], folder: Path
 ) -> Path | None:

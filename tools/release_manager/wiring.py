@@ -5,14 +5,13 @@ Imports are local: ``--help`` must not wait for the Kubernetes client's half sec
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .settings import Settings
+from .settings import Settings, cache_folder
 
 if TYPE_CHECKING:
     from .clients.helm import Helm
@@ -59,7 +58,7 @@ def build_ports(settings: Settings, *, is_writing: bool = True) -> Ports:
         cluster=KubernetesCluster(api, settings.namespace),
         secrets=KubernetesSecrets(api, settings.namespace),
         liveness=LeaseLiveness(api, settings.namespace),
-        charts=ChartSources(_chart_cache(), load_helm),
+        charts=ChartSources(cache_folder() / "charts", load_helm),
         holds=KubernetesHolds(api, settings.namespace),
         journals=KubernetesJournals(api, settings.namespace),
     )
@@ -70,7 +69,7 @@ def build_renderer(settings: Settings) -> tuple[Charts, Render]:
     from .clients.charts import ChartSources
 
     load_helm = _defer_helm(settings)
-    return ChartSources(_chart_cache(), load_helm), load_helm().template
+    return ChartSources(cache_folder() / "charts", load_helm), load_helm().template
 
 
 def build_inspection(settings: Settings) -> Inspection:
@@ -105,8 +104,3 @@ def _defer_helm(settings: Settings, api: KubernetesApi | None = None) -> Callabl
         return Helm(command, settings.namespace)
 
     return load
-
-
-def _chart_cache() -> Path:
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return root / "aware" / "charts"

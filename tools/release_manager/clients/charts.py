@@ -67,9 +67,7 @@ class ChartSources:
 
     def unpack(self, package: bytes) -> Chart:
         """Return the chart of a package, kept for as long as this process lives."""
-        folder = Path(tempfile.mkdtemp(prefix="release-manager-"))
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        path = folder / "chart.tgz"
+        path = make_temporary_folder() / "chart.tgz"
         path.write_bytes(package)
         return self.load(str(path))
 
@@ -79,6 +77,13 @@ class ChartSources:
         # Pulled each time: a version in a registry may be replaced.
         self._load_helm().pull(url, version, self._cache)
         return self._cache / f"{url.rsplit('/', 1)[-1]}-{version}.tgz"
+
+
+def make_temporary_folder() -> Path:
+    """Return a new folder that is removed when this process ends."""
+    folder = Path(tempfile.mkdtemp(prefix="release-manager-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def _split_version(reference: str) -> tuple[str, str]:

@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 
 from ..errors import HelmUnusableError
+from ..settings import cache_folder
 
 MINIMUM_VERSION = (4, 2, 2)
 
@@ -39,16 +40,16 @@ def find_helm(executable: str) -> str:
 
 def _recall_version(path: str) -> str:
     """Return the version of a helm that was asked before, or ask it."""
-    status = Path(path).resolve().stat()
-    key = f"{Path(path).resolve()} {status.st_size} {status.st_mtime_ns}"
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    file = root / "aware" / "helm-version.json"
+    program = Path(path).resolve()
+    status = program.stat()
+    key = f"{program} {status.st_size} {status.st_mtime_ns}"
+    file = cache_folder() / "helm-version.json"
     with suppress(OSError, ValueError, KeyError, TypeError):
         return str(json.loads(file.read_text())[key])
     version = read_helm_version(path)
     if version:
         # Whoever cannot write there asks each time.
-        with suppress(OSError, RuntimeError):
+        with suppress(OSError):
             _remember(file, {key: version})
     return version
 

@@ -6,11 +6,17 @@ from collections.abc import Sequence
 from http import HTTPStatus
 
 from ..tenant import LABEL_DOMAIN, Hold, Target
-from .kubernetes_api import ApiStatusError, Json, KubernetesApi, parse_time
-from .leases import describe_identity, format_time
+from .kubernetes_api import (
+    MANAGED,
+    ApiStatusError,
+    Json,
+    KubernetesApi,
+    format_time,
+    parse_time,
+)
+from .leases import describe_identity
 
 _LABEL = f"{LABEL_DOMAIN}/hold"
-_LABELS = {"app.kubernetes.io/managed-by": "release-manager"}
 
 
 class KubernetesHolds:
@@ -30,7 +36,7 @@ class KubernetesHolds:
         body: Json = {
             "apiVersion": "v1",
             "kind": "ConfigMap",
-            "metadata": {"name": _name(slug), "labels": {**_LABELS, _LABEL: slug}},
+            "metadata": {"name": _name(slug), "labels": {**MANAGED, _LABEL: slug}},
             "data": {
                 "reason": reason,
                 "by": describe_identity(),

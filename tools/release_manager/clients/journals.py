@@ -25,8 +25,14 @@ from ..rollout.journal import (
 )
 from ..rollout.plan import Kind, Rollout
 from ..tenant import LABEL_DOMAIN
-from .kubernetes_api import Json, KubernetesApi, parse_time
-from .leases import format_time
+from .kubernetes_api import (
+    MANAGED,
+    METADATA_OF_ONE,
+    Json,
+    KubernetesApi,
+    format_time,
+    parse_time,
+)
 
 _LABEL = f"{LABEL_DOMAIN}/rollout"
 _SELECTOR = f"{LABEL_DOMAIN}/part=journal"
@@ -82,7 +88,9 @@ class KubernetesJournals:
 
     def read_request(self, id: str) -> str:
         """Return who asked for a rollout's end; empty when nobody did."""
-        found = self._api.find(f"{self._path}/{_name(id, 'journal')}") or {}
+        # Asked for every few seconds, while the plan beside it may have 100 KiB.
+        path = f"{self._path}/{_name(id, 'journal')}"
+        found = self._api.find(path, accept=METADATA_OF_ONE) or {}
         return str(found.get("metadata", {}).get("annotations", {}).get(_REQUEST, ""))
 
     def remove(self, id: str) -> None:
@@ -109,11 +117,7 @@ def _name(id_: str, part: str) -> str:
 
 
 def _build(id_: str, part: str, binary: dict[str, bytes], data: dict[str, str]) -> Json:
-    labels = {
-        "app.kubernetes.io/managed-by": "release-manager",
-        _LABEL: id_,
-        f"{LABEL_DOMAIN}/part": part,
-    }
+    labels = {**MANAGED, _LABEL: id_, f"{LABEL_DOMAIN}/part": part}
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",

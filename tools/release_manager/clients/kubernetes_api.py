@@ -30,6 +30,9 @@ from ..errors import (
 Json = dict[str, Any]
 
 METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+METADATA_OF_ONE = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+# Labels of every object that this program makes without Helm.
+MANAGED = {"app.kubernetes.io/managed-by": "release-manager"}
 _CONNECT_SECONDS, _READ_SECONDS = 5.0, 30.0
 _CONNECT_HINT = "Check the cluster and the kubeconfig with 'release-manager doctor'"
 
@@ -73,10 +76,12 @@ class KubernetesApi:
         """Return one object or list."""
         return self._request("GET", path, query=query, accept=accept)
 
-    def find(self, path: str, **query: str | int) -> Json | None:
+    def find(
+        self, path: str, *, accept: str = "application/json", **query: str | int
+    ) -> Json | None:
         """Return one object, or None when there is none."""
         try:
-            return self._request("GET", path, query=query)
+            return self._request("GET", path, query=query, accept=accept)
         except ApiStatusError as exc:
             if exc.code == HTTPStatus.NOT_FOUND:
                 return None
@@ -308,6 +313,11 @@ def parse_time(text: str | None) -> datetime:
     if not text:
         return datetime.fromtimestamp(0, UTC)
     return datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+def format_time(moment: datetime) -> str:
+    """Return a moment as Kubernetes writes it, with microseconds."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _shorten(exc: BaseException) -> str:

@@ -22,15 +22,21 @@ from pathlib import Path
 from ..errors import LeaseLostError, ReleaseBusyError, ReleaseManagerError
 from ..rollout.journal import build_rollout_busy_error
 from ..tenant import LABEL_DOMAIN, Claim, Holder, RolloutWorker
-from .kubernetes_api import ApiStatusError, Json, KubernetesApi, parse_time
+from .kubernetes_api import (
+    MANAGED,
+    ApiStatusError,
+    Json,
+    KubernetesApi,
+    format_time,
+    parse_time,
+)
 
 RENEW_SECONDS = 5.0
 DURATION = timedelta(seconds=20)
 # A dead process's Lease says no more than a missing one: it is swept after this time.
 SWEEP_AFTER = timedelta(hours=1)
 
-_LABELS = {"app.kubernetes.io/managed-by": "release-manager"}
-_SELECTOR = "app.kubernetes.io/managed-by=release-manager"
+_SELECTOR = ",".join(f"{name}={value}" for name, value in MANAGED.items())
 _PREFIX = "release-manager-"
 _TENANT_PREFIX = f"{_PREFIX}tenant-"
 _ROLLOUTS = f"{_PREFIX}rollouts"
@@ -216,7 +222,7 @@ class LeaseLiveness:
             "kind": "Lease",
             "metadata": {
                 "name": name,
-                "labels": _LABELS,
+                "labels": MANAGED,
                 "annotations": {_PROCESS: _describe_process(os.getpid())},
             },
             "spec": {
@@ -285,8 +291,3 @@ def _is_known_dead(process: str) -> bool:
     if not ours or not process or process.split()[:2] != ours.split()[:2]:
         return False
     return _describe_process(int(process.split()[2])) != process
-
-
-def format_time(moment: datetime) -> str:
-    """Return a moment as Kubernetes writes it, with microseconds."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -5,12 +5,9 @@ helm, and pyhelm3 with it, is loaded with the first write: a table must not wait
 
 from __future__ import annotations
 
-import atexit
 import base64
 import gzip
 import json
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -28,6 +25,7 @@ from ..tenant import (
     RevisionLabels,
     Target,
 )
+from .charts import make_temporary_folder
 from .kubernetes_api import METADATA_ONLY, ApiStatusError, Json, KubernetesApi, parse_time
 
 if TYPE_CHECKING:
@@ -102,9 +100,7 @@ class HelmReleases:
     def extract_chart(self, revision: Revision) -> Chart:
         """Return the chart that a revision carries in its body."""
         release = _decode_release(self._read_secret(revision)["data"]["release"])
-        folder = Path(tempfile.mkdtemp(prefix="release-manager-"))
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        return _write_chart(release["chart"], folder)
+        return _write_chart(release["chart"], make_temporary_folder())
 
     def deploy(self, deployment: Deployment) -> Sequence[str]:
         """Install or upgrade, without waiting for pods; return the chart's warnings."""
