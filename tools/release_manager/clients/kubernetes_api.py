@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypedDict, Unpack
 
 import urllib3
 import yaml
@@ -29,12 +29,23 @@ from ..errors import (
 
 Json = dict[str, Any]
 
+_JSON = "application/json"
 METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 METADATA_OF_ONE = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 # Labels of every object that this program makes without Helm.
 MANAGED = {"app.kubernetes.io/managed-by": "release-manager"}
 _CONNECT_SECONDS, _READ_SECONDS = 5.0, 30.0
 _CONNECT_HINT = "Check the cluster and the kubeconfig with 'release-manager doctor'"
+
+
+class _Options(TypedDict, total=False):
+    """What a request has beside method and path. kind: the body's media type."""
+
+    body: Json
+    query: Mapping[str, str | int]
+    accept: str
+    kind: str
+    timeout_seconds: float
 
 
 class ApiStatusError(OperationFailedError):
@@ -72,13 +83,11 @@ class KubernetesApi:
         """How far the API server's clock is ahead of this machine's; good to a second."""
         return self._clock_offset_seconds
 
-    def get(self, path: str, *, accept: str = "application/json", **query: str | int) -> Json:
+    def get(self, path: str, *, accept: str = _JSON, **query: str | int) -> Json:
         """Return one object or list."""
         return self._request("GET", path, query=query, accept=accept)
 
-    def find(
-        self, path: str, *, accept: str = "application/json", **query: str | int
-    ) -> Json | None:
+    def find(self, path: str, *, accept: str = _JSON, **query: str | int) -> Json | None:
         """Return one object, or None when there is none."""
         try:
             return self._request("GET", path, query=query, accept=accept)
@@ -136,40 +145,12 @@ class KubernetesApi:
         finally:
             response.response.close()
 
-    def _request(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: Json | None = None,
-        query: Mapping[str, str | int] | None = None,
-        accept: str = "application/json",
-        kind: str = "application/json",
-    ) -> Json:
-        answer = self._send(method, path, body=body, query=query, accept=accept, kind=kind)
-        content: Json = json.loads(answer)
+    def _request(self, method: str, path: str, **options: Unpack[_Options]) -> Json:
+        content: Json = json.loads(self._send(method, path, **options))
         return content
 
-    def _send(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: Json | None = None,
-        query: Mapping[str, str | int] | None = None,
-        accept: str = "application/json",
-        kind: str = "application/json",
-        timeout_seconds: float = _READ_SECONDS,
-    ) -> bytes:
-        response = self._open(
-            method,
-            path,
-            body=body,
-            query=query,
-            accept=accept,
-            kind=kind,
-            timeout_seconds=timeout_seconds,
-        )
+    def _send(self, method: str, path: str, **options: Unpack[_Options]) -> bytes:
+        response = self._open(method, path, **options)
         try:
             content: bytes = response.read()
         except (urllib3.exceptions.HTTPError, OSError) as exc:
@@ -179,29 +160,22 @@ class KubernetesApi:
             _raise_for_status(response.status, content)
         return content
 
-    def _open(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: Json | None = None,
-        query: Mapping[str, str | int] | None = None,
-        accept: str = "application/json",
-        kind: str = "application/json",
-        timeout_seconds: float,
-    ) -> Any:
-        headers = {"Accept": accept, "Content-Type": kind}
+    def _open(self, method: str, path: str, **options: Unpack[_Options]) -> Any:
+        accept, kind = options.get("accept", _JSON), options.get("kind", _JSON)
         try:
             return self._client.call_api(
                 *self._client.param_serialize(
                     method,
                     path,
-                    query_params=list((query or {}).items()),
-                    header_params=headers,
-                    body=body,
+                    query_params=list(options.get("query", {}).items()),
+                    header_params={"Accept": accept, "Content-Type": kind},
+                    body=options.get("body"),
                     auth_settings=["BearerToken"],
                 ),
-                _request_timeout=(_CONNECT_SECONDS, timeout_seconds),
+                _request_timeout=(
+                    _CONNECT_SECONDS,
+                    options.get("timeout_seconds", _READ_SECONDS),
+                ),
             )
         except client.ApiException as exc:
             _raise_for_status(exc.status or 0, exc.body)

@@ -12,7 +12,7 @@ import os
 import socket
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -43,6 +43,8 @@ _ROLLOUTS = f"{_PREFIX}rollouts"
 _PROCESS = f"{LABEL_DOMAIN}/process"
 _ROLLOUT = f"{LABEL_DOMAIN}/rollout"
 _log = logging.getLogger(__name__)
+# What is raised while somebody has a Lease, and by which process, as far as they are known.
+Refuse = Callable[[Json | None, Holder | None], ReleaseBusyError]
 
 
 @dataclass(frozen=True)
@@ -84,9 +86,10 @@ class LeaseLiveness:
     @contextmanager
     def claim(self, slug: str, writer: str) -> Iterator[Claim | None]:
         """Keep other processes off one tenant; gives a dead process's claim that it replaced."""
-        earlier = self._take(slug, writer)
+        lease = self._build_lease(f"{_TENANT_PREFIX}{slug}", writer)
+        dead = self._take(lease, lambda _, holder: _build_busy_error(slug, holder))
         try:
-            yield earlier
+            yield self._parse_claim(dead)
         finally:
             with suppress(ReleaseManagerError):
                 self._api.delete(f"{self._path}/{_TENANT_PREFIX}{slug}")
@@ -96,7 +99,7 @@ class LeaseLiveness:
         """Keep other rollouts off this namespace while the context lasts."""
         lease = self._build_lease(_ROLLOUTS, writer)
         lease["metadata"]["annotations"][_ROLLOUT] = rollout
-        self._take_rollouts(lease)
+        self._take(lease, _build_rollouts_error)
         try:
             yield
         finally:
@@ -104,21 +107,6 @@ class LeaseLiveness:
                 # Not what another process has taken over meanwhile.
                 self.require_rollouts(writer)
                 self._api.delete(f"{self._path}/{_ROLLOUTS}")
-
-    def _take_rollouts(self, lease: Json) -> None:
-        path = f"{self._path}/{_ROLLOUTS}"
-        worker = self.read_rollouts()
-        if worker is not None:
-            raise build_rollout_busy_error(worker)
-        taken = self._api.find(path)
-        try:
-            if taken is None:
-                self._api.create(self._path, lease)
-            else:
-                lease["metadata"]["resourceVersion"] = taken["metadata"]["resourceVersion"]
-                self._api.replace(path, lease)
-        except ApiStatusError as exc:
-            raise build_rollout_busy_error(None) from exc
 
     def require_rollouts(self, writer: str) -> None:
         """Make sure that nobody has taken over what ``claim_rollouts`` gave."""
@@ -132,50 +120,57 @@ class LeaseLiveness:
     def read_rollouts(self) -> RolloutWorker | None:
         """Return the process that has claimed rollouts and is alive, or None."""
         taken = self._api.find(f"{self._path}/{_ROLLOUTS}")
-        holder = self.list_alive().get(taken["spec"].get("holderIdentity", "")) if taken else None
-        if taken is None or holder is None:
-            return None
-        return RolloutWorker(_read_rollout(taken), holder.identity, holder.since)
+        return _build_worker(taken, self._find_holder(taken)) if taken is not None else None
 
     def identity(self) -> str:
         """Return who runs this process, and where."""
         return describe_identity()
 
-    def _take(self, slug: str, writer: str) -> Claim | None:
-        lease = self._build_lease(f"{_TENANT_PREFIX}{slug}", writer)
+    def _take(self, lease: Json, refuse: Refuse) -> Json | None:
+        """Create a Lease, or take it from a process that died; return what that one had left.
+
+        refuse: builds what is raised while somebody has it; his process is not always known.
+        """
         try:
             self._api.create(self._path, lease)
         except ApiStatusError as exc:
             if exc.code != HTTPStatus.CONFLICT:
                 raise
-            return self._take_over(slug, lease)
+            return self._take_over(lease, refuse)
         return None
 
-    def _take_over(self, slug: str, lease: Json) -> Claim | None:
-        """Take a tenant from a process that died, unless another one is quicker."""
-        earlier = self.read_claim(slug)
-        if earlier is not None and earlier.writer == lease["spec"]["holderIdentity"]:
-            # The API server was out of reach when this very process gave it back.
-            return None
+    def _take_over(self, lease: Json, refuse: Refuse) -> Json | None:
         path = f"{self._path}/{lease['metadata']['name']}"
         taken = self._api.find(path)
-        holder = self.list_alive().get(taken["spec"].get("holderIdentity", "")) if taken else None
-        if taken is None or holder is not None:
-            who = f" by {holder.identity} since {holder.since:%H:%M:%S} UTC" if holder else ""
-            raise _build_busy_error(slug, who)
+        if taken is None:
+            raise refuse(None, None)
+        if taken["spec"].get("holderIdentity") == lease["spec"]["holderIdentity"]:
+            # The API server was out of reach when this very process gave it back.
+            return None
+        holder = self._find_holder(taken)
+        if holder is not None:
+            raise refuse(taken, holder)
         lease["metadata"]["resourceVersion"] = taken["metadata"]["resourceVersion"]
         try:
             self._api.replace(path, lease)
         except ApiStatusError as exc:
-            raise _build_busy_error(slug, "") from exc
-        return earlier
+            raise refuse(None, None) from exc
+        return taken
+
+    def _find_holder(self, taken: Json) -> Holder | None:
+        """Return the process that has a Lease, if it is alive."""
+        return self.list_alive().get(taken["spec"].get("holderIdentity", ""))
 
     def read_claim(self, slug: str) -> Claim | None:
         """Return who has the tenant, or had it when it died."""
-        taken = self._api.find(f"{self._path}/{_TENANT_PREFIX}{slug}")
-        writer = taken["spec"].get("holderIdentity", "") if taken else ""
+        return self._parse_claim(self._api.find(f"{self._path}/{_TENANT_PREFIX}{slug}"))
+
+    def _parse_claim(self, taken: Json | None) -> Claim | None:
+        if taken is None:
+            return None
+        writer = taken["spec"].get("holderIdentity", "")
         process = next((item for item in self._list() if item.holder.id == writer), None)
-        if taken is None or process is None:
+        if process is None:
             return None
         since = parse_time(taken["spec"].get("acquireTime"))
         return Claim(writer, since, process.renewed_at + DURATION)
@@ -234,7 +229,8 @@ class LeaseLiveness:
         }
 
 
-def _build_busy_error(slug: str, who: str) -> ReleaseBusyError:
+def _build_busy_error(slug: str, holder: Holder | None) -> ReleaseBusyError:
+    who = f" by {holder.identity} since {holder.since:%H:%M:%S} UTC" if holder else ""
     return ReleaseBusyError(
         f"it is busy: another release-manager is changing it{who}",
         remedy="Wait for it and try again",
@@ -242,8 +238,15 @@ def _build_busy_error(slug: str, who: str) -> ReleaseBusyError:
     )
 
 
-def _read_rollout(taken: Json) -> str:
-    return str(taken["metadata"].get("annotations", {}).get(_ROLLOUT, ""))
+def _build_worker(taken: Json, holder: Holder | None) -> RolloutWorker | None:
+    if holder is None:
+        return None
+    rollout = str(taken["metadata"].get("annotations", {}).get(_ROLLOUT, ""))
+    return RolloutWorker(rollout, holder.identity, holder.since)
+
+
+def _build_rollouts_error(taken: Json | None, holder: Holder | None) -> ReleaseBusyError:
+    return build_rollout_busy_error(_build_worker(taken, holder) if taken else None)
 
 
 def _is_process(item: Json) -> bool:
