@@ -238,7 +238,7 @@ def _run(world: FakeWorld, plan: FleetPlan, form: str = "table", **flags: bool) 
 
 def _follow(world: FakeWorld, plan: FleetPlan, form: str) -> RolloutEnded:
     """Tell of a rollout from its plan to its end, by the world's own clock."""
-    reporter = Reporter(plan.rollout, form)
+    reporter = Reporter(form)
     reporter.tell_plan(plan)
     with reporter.following() as listener:
         ended = begin(world, plan, listener=listener)
@@ -328,7 +328,7 @@ def test_events_tell_of_the_bake_and_of_failures(world: FakeWorld, capsys: Captu
 
 def test_a_bake_is_an_event(capsys: Captured) -> None:
     rollout = build_waves("a", "b", has_canary=True, bake_seconds=60.0)
-    with Reporter(rollout, "json").following() as listener:
+    with Reporter("json").following() as listener:
         listener.begin_bake(Progress(rollout, {}))
     (event,) = _events(capsys.readouterr().out)
     assert (event["event"], event["wave"], event["seconds"]) == ("bakeBegan", "canary", 60.0)
@@ -336,7 +336,7 @@ def test_a_bake_is_an_event(capsys: Captured) -> None:
 
 def test_a_resumption_is_an_event(capsys: Captured) -> None:
     rollout = build_waves("a")
-    Reporter(rollout, "json").tell_resumption(Journal(rollout))
+    Reporter("json").tell_resumption(Journal(rollout))
     (event,) = _events(capsys.readouterr().out)
     assert (event["event"], event["rollout"]) == ("resumed", rollout.id)
 

@@ -26,57 +26,43 @@ if TYPE_CHECKING:
     from ..rollout.plan import Limits, Share
 
 
-class ShareType(click.ParamType[Any]):
+class ShareType(options.ParsedType["Share"]):
     """A number of tenants or a percentage, such as 5 or 10%."""
 
     name = "number"
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Share:
-        """Parse the text."""
-        from ..rollout.plan import Share, parse_share
+    def parse(self, text: str) -> Share:
+        """Return the share."""
+        from ..rollout.plan import parse_share
 
-        if isinstance(value, Share):
-            return value
-        share = parse_share(str(value))
+        share = parse_share(text)
         if share is None:
-            self.fail(f"{value!r} is no number of tenants: write 5 or 10%", param, ctx)
+            raise click.BadParameter(f"{text!r} is no number of tenants: write 5 or 10%")
         return share
 
 
-class Slugs(click.ParamType[frozenset[str]]):
+class Slugs(options.ParsedType[frozenset[str]]):
     """Slugs, separated by commas."""
 
     name = "slugs"
 
-    def convert(
-        self,
-        value: Any,
-        param: click.Parameter | None,  # noqa: ARG002
-        ctx: click.Context | None,  # noqa: ARG002
-    ) -> frozenset[str]:
+    def parse(self, text: str) -> frozenset[str]:
         """Validate each. Raises InvalidSlugError."""
-        parts = [part.strip() for part in str(value).split(",")]
-        return frozenset(validate_slug(part) for part in parts if part)
+        return frozenset(_split_slugs(text))
 
 
-class Canary(click.ParamType[Any]):
+class Canary(options.ParsedType["int | tuple[str, ...]"]):
     """How many canaries, or which."""
 
     name = "canary"
 
-    def convert(
-        self,
-        value: Any,
-        param: click.Parameter | None,  # noqa: ARG002
-        ctx: click.Context | None,  # noqa: ARG002
-    ) -> int | tuple[str, ...]:
-        """Parse the text. Raises InvalidSlugError."""
-        text = str(value)
-        if text.isdecimal():
-            return int(text)
-        return tuple(validate_slug(part.strip()) for part in text.split(",") if part.strip())
+    def parse(self, text: str) -> int | tuple[str, ...]:
+        """Return a number, or slugs. Raises InvalidSlugError."""
+        return int(text) if text.isdecimal() else tuple(_split_slugs(text))
+
+
+def _split_slugs(text: str) -> list[str]:
+    return [validate_slug(part.strip()) for part in text.split(",") if part.strip()]
 
 
 _selection_options = options.compose(
@@ -95,27 +81,28 @@ _concurrency_option = click.option(
 )
 
 
-def _build_budget_option(default: str) -> Callable[[options.Command], options.Command]:
+def _build_share_option(
+    name: str, default: str, help_text: str
+) -> Callable[[options.Command], options.Command]:
     return click.option(
-        "--failure-budget",
-        "failure_budget",
+        name,
         type=ShareType(),
         default=default,
         show_default=True,
         metavar="N|N%",
-        help="How many may fail; it stops when more do, and never has more at risk",
+        help=help_text,
     )
 
 
-_wave_option = click.option(
-    "--wave-size",
-    "wave_size",
-    type=ShareType(),
-    default="25%",
-    show_default=True,
-    metavar="N|N%",
-    help="How many tenants make a wave",
-)
+def _build_wave_option(default: str) -> Callable[[options.Command], options.Command]:
+    return _build_share_option("--wave-size", default, "How many tenants make a wave")
+
+
+def _build_budget_option(default: str) -> Callable[[options.Command], options.Command]:
+    told = "How many may fail; it stops when more do, and never has more at risk"
+    return _build_share_option("--failure-budget", default, told)
+
+
 _events_option = click.option(
     "-o",
     "--output",
@@ -160,7 +147,7 @@ _id_argument = click.argument("id_", metavar="[ID]", required=False)
     show_default=True,
     help="How long the canaries must stay ready before others are touched",
 )
-@_wave_option
+@_build_wave_option("25%")
 @_concurrency_option
 @_build_budget_option("10%")
 @options.timeout_option
@@ -236,7 +223,7 @@ def _plan_and_run(ports: Ports, plan: FleetPlan, *, dry_run: bool, yes: bool, fo
     from ..operations.rollouts import begin_rollout
     from ..ports import Clock
 
-    reporter = Reporter(plan.rollout, form)
+    reporter = Reporter(form)
     if dry_run:
         print_fleet_plan(plan, form)
         plan.require_valid()
@@ -315,15 +302,7 @@ def _interruptible(control: Control) -> Iterator[None]:
 
 
 _scale_options = options.compose(
-    click.option(
-        "--wave-size",
-        "wave_size",
-        type=ShareType(),
-        default="100%",
-        show_default=True,
-        metavar="N|N%",
-        help="How many tenants make a wave",
-    ),
+    _build_wave_option("100%"),
     _concurrency_option,
     options.timeout_option,
     _selection_options,
@@ -464,7 +443,7 @@ def resume_rollout(
     journal = rollouts.find_journal(ports, id_, is_resumable=True)
     budget = failure_budget.of(len(journal.rollout.slugs)) if failure_budget else None
     make_plan = rebuild_make_plan(ports, settings, journal.rollout)
-    reporter = Reporter(journal.rollout, form)
+    reporter = Reporter(form)
     reporter.tell_resumption(journal)
     _run(
         ports,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..settings import Settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+Parsed = TypeVar("Parsed")
 
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 _CONNECTION = (
@@ -27,37 +28,45 @@ _CONNECTION = (
 )
 
 
-class Duration(click.ParamType[float]):
-    """Whole hours, minutes and seconds, such as 90s, 5m or 1h30m; gives seconds."""
+class ParsedType(click.ParamType[Parsed]):
+    """A parameter that is written as a text; anything else is a default, and parsed already."""
 
-    name = "duration"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """Parse the text."""
-        if isinstance(value, float):
-            return value
-        match = _DURATION.fullmatch(str(value))
-        if match is None or not any(match.groups()):
-            self.fail(f"{value!r} is no duration: write 90s, 5m or 1h30m", param, ctx)
-        hours, minutes, seconds = (int(part or 0) for part in match.groups())
-        return timedelta(hours=hours, minutes=minutes, seconds=seconds).total_seconds()
-
-
-class Slug(click.ParamType[str]):
-    """A tenant's slug."""
-
-    name = "slug"
+    def parse(self, text: str) -> Parsed:
+        """Return what the text means. Raises click.BadParameter, or one of our own errors."""
+        raise NotImplementedError
 
     def convert(
         self,
         value: Any,
-        param: click.Parameter | None,  # noqa: ARG002
+        param: click.Parameter | None,  # noqa: ARG002 - click names them where it fails
         ctx: click.Context | None,  # noqa: ARG002
-    ) -> str:
+    ) -> Parsed:
+        """Parse the value, unless that was done."""
+        return self.parse(value) if isinstance(value, str) else value
+
+
+class Duration(ParsedType[float]):
+    """Whole hours, minutes and seconds, such as 90s, 5m or 1h30m; gives seconds."""
+
+    name = "duration"
+
+    def parse(self, text: str) -> float:
+        """Return seconds."""
+        match = _DURATION.fullmatch(text)
+        if match is None or not any(match.groups()):
+            raise click.BadParameter(f"{text!r} is no duration: write 90s, 5m or 1h30m")
+        hours, minutes, seconds = (int(part or 0) for part in match.groups())
+        return timedelta(hours=hours, minutes=minutes, seconds=seconds).total_seconds()
+
+
+class Slug(ParsedType[str]):
+    """A tenant's slug."""
+
+    name = "slug"
+
+    def parse(self, text: str) -> str:
         """Validate the text. Raises InvalidSlugError."""
-        return validate_slug(str(value))
+        return validate_slug(text)
 
 
 def compose(*decorators: Callable[[Command], Command]) -> Callable[[Command], Command]:

@@ -169,8 +169,7 @@ def _build_plan_data(plan: FleetPlan, *, is_whole: bool) -> dict[str, Any]:
 class Reporter:
     """Tells what a rollout does: live lines on a terminal, plain ones in a pipe, or events."""
 
-    def __init__(self, rollout: Rollout, form: str) -> None:
-        self._rollout = rollout
+    def __init__(self, form: str) -> None:
         self._form = form
         self._began_at = self._told_at = time.monotonic()
         self._wave_began_at = 0.0
