@@ -23,7 +23,7 @@ from release_manager.operations.rollouts import (
 from release_manager.operations.scale_all import ScaleAllRequest, plan_scale_all
 from release_manager.operations.upgrade_all import UpgradeAllRequest, plan_upgrade_all
 from release_manager.rollout.engine import Control, Listener
-from release_manager.rollout.journal import Report
+from release_manager.rollout.journal import Journal, Report
 from release_manager.rollout.plan import Kind, Limits, Share
 from tests.unit.fakes import FakeWorld, ManagerKilled
 
@@ -87,9 +87,9 @@ def begin(
     )
 
 
-def resume(world: FakeWorld, *, budget: int | None = None) -> Ended:
-    """Go on with the newest rollout that can go on, as another process."""
-    journal = find_journal(world.ports, None, is_resumable=True)
+def resume(world: FakeWorld, *, journal: Journal | None = None, budget: int | None = None) -> Ended:
+    """Go on as another process: with what it has seen, else the newest that can go on."""
+    journal = journal or find_journal(world.ports, None, is_resumable=True)
     return resume_rollout(
         world.ports,
         journal,

@@ -118,7 +118,7 @@ def _explain_failed(
 
 
 def _judge_workload(workload: Workload, diagnosis: Diagnosis | None, *, is_young: bool) -> Verdict:
-    if workload.spec_replicas != workload.wanted_replicas:
+    if workload.is_scaled_by_hand:
         return Verdict(
             TenantState.DEGRADED,
             f"scaled by hand to {workload.spec_replicas}, the release says "

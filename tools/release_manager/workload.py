@@ -54,6 +54,11 @@ class Workload:
     resources: dict[str, Any] = field(default_factory=dict)
 
     @property
+    def is_scaled_by_hand(self) -> bool:
+        """Whether somebody has asked for other replicas than the release does."""
+        return self.spec_replicas != self.wanted_replicas
+
+    @property
     def is_complete(self) -> bool:
         """Whether every replica of the current revision is ready and no older one counts."""
         return self.is_observed and (

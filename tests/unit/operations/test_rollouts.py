@@ -24,7 +24,6 @@ from release_manager.operations.rollouts import (
     find_journal,
     plan_way_back,
     read_pace,
-    resume_rollout,
 )
 from release_manager.rollout.engine import Control, Ending, Listener
 from release_manager.rollout.journal import Journal, Outcome, Report, State
@@ -339,14 +338,7 @@ def test_a_rollout_that_ended_since_it_was_looked_at_cannot_be_resumed(world: Fa
     seen = _journal(world)
     abort_rollout(world.ports, seen, by=BY, clock=world.clock.as_clock())
     with pytest.raises(RolloutNotFoundError, match="is aborted"):
-        resume_rollout(
-            world.ports,
-            seen,
-            rebuild_make_plan(world.ports, world.settings, plan.rollout),
-            control=build_control(world),
-            listener=Listener(),
-            clock=world.clock.as_clock(),
-        )
+        resume(world, journal=seen)
     assert _journal(world).state is State.ABORTED
     assert _numbers(world)["d"] == 1
 

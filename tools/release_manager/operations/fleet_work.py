@@ -119,7 +119,7 @@ def _is_as_seen(observation: Observation, plan: Plan) -> bool:
         plan.revision == observation.next_number
         and workload is not None
         and (plan.is_overwriting or not workload.foreign_fields)
-        and workload.spec_replicas == workload.wanted_replicas
+        and not workload.is_scaled_by_hand
     )
 
 

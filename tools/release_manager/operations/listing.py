@@ -191,7 +191,7 @@ def summarise_tenant(
     if workload is not None and workload.foreign_fields:
         changed = f"changed by hand: Deployment {', '.join(workload.foreign_fields)}"
         drift = f"{drift}; {changed}" if drift else changed
-    is_scaled = workload is not None and workload.spec_replicas != workload.wanted_replicas
+    is_scaled = workload is not None and workload.is_scaled_by_hand
     is_as_written = revision.status is ReleaseStatus.DEPLOYED and not drift and not is_scaled
     chart_version = revision.labels.chart_version if revision.labels else ""
     chart = workload.chart if workload else f"aware-tenant-{chart_version}".rstrip("-")

@@ -237,7 +237,7 @@ def _refuse_drift(
 
 def _is_scaled_by_hand(observation: Observation) -> bool:
     workload = observation.workload
-    return workload is not None and workload.spec_replicas != workload.wanted_replicas
+    return workload is not None and workload.is_scaled_by_hand
 
 
 def _find_foreign(observation: Observation) -> dict[str, Any]:

@@ -87,8 +87,7 @@ def _build_is_current(kind: Kind) -> Callable[[Observation], bool]:
         latest, workload = observation.latest, observation.workload
         if latest is None or latest.status is not ReleaseStatus.DEPLOYED or workload is None:
             return False
-        is_scaled = workload.spec_replicas != workload.wanted_replicas
         has_replicas = workload.wanted_replicas > 0
-        return not is_scaled and has_replicas == (kind is Kind.START)
+        return not workload.is_scaled_by_hand and has_replicas == (kind is Kind.START)
 
     return is_current

@@ -114,7 +114,7 @@ def _build_is_current(chart: Chart, defaults: Mapping[str, Any]) -> Callable[[Ob
             and latest.labels.defaults_digest == expect(latest.labels.profile)
             and workload is not None
             and not workload.foreign_fields
-            and workload.spec_replicas == workload.wanted_replicas
+            and not workload.is_scaled_by_hand
         )
 
     return is_current
