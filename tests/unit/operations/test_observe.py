@@ -101,6 +101,24 @@ def test_what_a_dead_process_of_ours_left_is_set_to_failed_at_once(world: FakeWo
     assert [item.status.value for item in repaired.revisions] == ["deployed", "failed"]
 
 
+def test_a_helm_that_ends_just_after_its_process_needs_no_repair(world: FakeWorld) -> None:
+    _die_in_upgrade(world)
+    observation = observe_tenant(world.ports, "acme")
+    world.releases.set_status("acme", ReleaseStatus.FAILED)
+    repaired = repair_stuck(world.ports, observation, world.run())
+    assert [item.status.value for item in repaired.revisions] == ["deployed", "failed"]
+
+
+def test_whoever_begins_during_a_repair_is_left_alone(world: FakeWorld) -> None:
+    _die_in_upgrade(world)
+    observation = observe_tenant(world.ports, "acme")
+    world.releases.set_status("acme", ReleaseStatus.FAILED)
+    world.clock.advance(60)
+    world.releases.kill_by_hand("acme", world.chart)
+    with pytest.raises(ReleaseBusyError, match="it is busy: upgrade by hand-run helm"):
+        repair_stuck(world.ports, observation, world.run())
+
+
 def test_a_hand_run_helm_is_given_its_time(world: FakeWorld) -> None:
     world.install()
     world.releases.kill_by_hand("acme", world.chart)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ..diagnosis import Diagnosis
-from ..errors import ReleaseBusyError, TenantNotFoundError
+from ..errors import ChangedMeanwhileError, ReleaseBusyError, TenantNotFoundError
 from ..ports import Ports, RunOptions
 from ..state import TenantState, Verdict, determine_state, find_writer
 from ..tenant import Claim, Holder, ReleaseStatus, Revision
@@ -156,8 +156,14 @@ def repair_stuck(ports: Ports, observation: Observation, run: RunOptions) -> Obs
     if latest is None or not latest.status.value.startswith("pending-"):
         return observation
     run.progress(f"revision {latest.number} was left pending by a process that died: set to failed")
-    ports.releases.mark_failed(latest, reason=PROCESS_DIED)
-    return observe_tenant(ports, observation.slug)
+    try:
+        ports.releases.mark_failed(latest, reason=PROCESS_DIED)
+    except ChangedMeanwhileError:
+        # Its helm ends with the process, a moment later, and has set it to failed itself.
+        run.progress(f"revision {latest.number} has ended meanwhile")
+    repaired = observe_tenant(ports, observation.slug)
+    refuse_busy(repaired)
+    return repaired
 
 
 def diagnose_tenant(ports: Ports, workload: Workload | None, slug: str) -> Diagnosis | None:
