@@ -128,11 +128,26 @@ class ReleasesContract:
         with pytest.raises(RevisionNotFoundError):
             ports.releases.rollback(slug, 7, timeout_seconds=TIMEOUT_SECONDS)
 
-    def test_history_is_kept_short(self, ports: Ports, slug: str, chart: Chart) -> None:
+    def test_history_has_every_revision_but_those_that_are_forgotten(
+        self, ports: Ports, slug: str, chart: Chart
+    ) -> None:
         for number in range(1, 8):
             deploy(ports, slug, chart, {"env": {"A": str(number)}}, number=number)
-        kept = [revision.number for revision in ports.releases.list_revisions(slug)]
-        assert kept == [3, 4, 5, 6, 7]
+        first, second, *rest = ports.releases.list_revisions(slug)
+        assert [revision.number for revision in rest] == [3, 4, 5, 6, 7]
+        for revision in (second, second, first):
+            ports.releases.forget(revision)
+        assert list(ports.releases.list_revisions(slug)) == rest
+
+    def test_a_revision_of_a_later_release_is_not_forgotten_for_another_of_its_number(
+        self, ports: Ports, slug: str, chart: Chart
+    ) -> None:
+        deploy(ports, slug, chart)
+        old = latest(ports, slug)
+        ports.releases.uninstall(slug, timeout_seconds=TIMEOUT_SECONDS)
+        deploy(ports, slug, chart)
+        ports.releases.forget(old)
+        assert statuses(ports, slug) == [ReleaseStatus.DEPLOYED]
 
     def test_a_revision_that_history_forgot_has_no_body(
         self, ports: Ports, slug: str, chart: Chart

@@ -55,7 +55,6 @@ from release_manager.tenant import (
 from release_manager.values import coalesce_values, merge_values
 from release_manager.workload import Container, Environment, Event, Pod, Workload
 
-HISTORY_MAX = 5
 START = datetime(2026, 3, 1, 3, 0, tzinfo=UTC)
 
 _DEFAULT_VALUES: dict[str, Any] = {
@@ -416,6 +415,7 @@ class FakeReleases:
     def __init__(self, cluster: FakeCluster) -> None:
         self._cluster = cluster
         self._stored: dict[str, list[_Stored]] = {}
+        self._uids = 0
         self._next_end: str = ""
         self.writes: list[str] = []
         self.bodies: list[tuple[str, int]] = []
@@ -559,6 +559,11 @@ class FakeReleases:
             )
         self._set_status(revision.slug, revision.number, ReleaseStatus.FAILED, f"failed: {reason}")
 
+    def forget(self, revision: Revision) -> None:
+        stored = self._stored[revision.slug]
+        kept = [item for item in stored if item.revision.uid != revision.uid]
+        self._stored[revision.slug] = kept
+
     def relabel(self, slug: str, number: int, labels: RevisionLabels) -> None:
         stored = self._find(slug, number)
         history = self._stored[slug]
@@ -604,19 +609,13 @@ class FakeReleases:
     ) -> _Stored:
         history = self._stored.setdefault(slug, [])
         number = history[-1].revision.number + 1 if history else 1
-        self._forget_oldest(history)
         now = self._cluster.now()
-        revision = Revision(slug, number, status, now, now, labels)
+        self._uids += 1
+        revision = Revision(slug, number, status, now, now, labels, uid=f"uid-{self._uids}")
         added = _Stored(revision, description, chart, merge_values(values))
         history.append(added)
         self.writes.append(f"{status.value} {slug}")
         return added
-
-    def _forget_oldest(self, history: list[_Stored]) -> None:
-        """Make room for one more, but never forget what is deployed."""
-        finished = [i for i in history if i.revision.status is not ReleaseStatus.DEPLOYED]
-        for item in finished[: max(0, len(history) - HISTORY_MAX + 1)]:
-            history.remove(item)
 
     def _end(
         self,

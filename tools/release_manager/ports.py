@@ -127,6 +127,10 @@ class Releases(Protocol):
         """
         ...
 
+    def forget(self, revision: Revision) -> None:
+        """Remove a revision from the history, unless it is gone already."""
+        ...
+
     def relabel(self, slug: str, number: int, labels: RevisionLabels) -> None:
         """Write other labels on a revision: helm gives a rollback those of its target."""
         ...

@@ -131,7 +131,8 @@ class RevisionLabels:
 class Revision:
     """One revision of a tenant's release, as its Secret's metadata tells it.
 
-    changed_at: when the status last changed; an uninstall does no more than that.
+    changed_at: when the status last changed; an uninstall does no more than that. uid: the
+    Secret's own, which a revision of the same number in a later release does not have.
     """
 
     slug: str
@@ -140,6 +141,7 @@ class Revision:
     created_at: datetime
     changed_at: datetime
     labels: RevisionLabels | None = None
+    uid: str = field(default="", repr=False)
 
     @property
     def writer(self) -> str | None:

@@ -12,7 +12,8 @@ from release_manager.tenant import ReleaseStatus, RevisionLabels
 
 def _metadata(**labels: str) -> dict[str, Any]:
     own = {"owner": "helm", "name": "tenant-acme", "status": "deployed", "version": "3"}
-    return {"creationTimestamp": "2026-03-01T03:00:00Z", "labels": {**own, **labels}}
+    created = "2026-03-01T03:00:00Z"
+    return {"creationTimestamp": created, "uid": "u-3", "labels": {**own, **labels}}
 
 
 def test_metadata_tells_slug_number_status_and_time() -> None:

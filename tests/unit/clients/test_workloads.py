@@ -141,6 +141,35 @@ def test_a_wait_ends_when_the_deployment_changes() -> None:
         )
 
 
+def test_a_change_between_a_look_and_the_wait_ends_the_wait() -> None:
+    api = FakeDeployments(build_deployment(version=3))
+    watch = _watch(api)
+    watch._list()
+    watch.wait("acme", 0)
+    assert _image(watch) == "gateway:3"
+    _tell(watch, api, "MODIFIED", build_deployment(version=5))
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(watch.wait, "acme", DEADLINE_SECONDS * 60).result(DEADLINE_SECONDS)
+
+
+def test_a_watch_that_cannot_be_understood_is_told_and_listed_anew(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    api = FakeDeployments(build_deployment(version=3))
+    with _running(api) as watch:
+        _wait_until(lambda: api.watched_from)
+        api.problem = KeyError("metadata")
+        api.events.put(KeyError("metadata"))
+        _wait_until(lambda: api.lists >= 2)
+        with pytest.raises(ClusterUnreachableError, match="watch on Deployments failed: KeyError"):
+            watch.read("acme")
+        api.listed, api.version = [build_deployment(version=8)], 8
+        api.problem = None
+        _wait_until(lambda: len(api.watched_from) == 2)
+        assert _image(watch) == "gateway:8"
+    assert "the watch on Deployments failed" in caplog.text
+
+
 def test_a_wait_ends_with_its_time() -> None:
     _watch(FakeDeployments()).wait("acme", 0.01)
 
@@ -229,6 +258,16 @@ def test_a_deployment_that_is_removed_is_gone() -> None:
     watch = _watch(api)
     watch._list()
     _tell(watch, api, "DELETED", build_deployment(version=5))
+    assert watch.read("acme") is None
+
+
+def test_a_deployment_that_was_read_before_its_end_does_not_come_back() -> None:
+    api = FakeDeployments(build_deployment(version=3))
+    watch = _watch(api)
+    watch._list()
+    _tell(watch, api, "DELETED", build_deployment(version=5))
+    api.objects[f"{PATH}/tenant-acme"] = build_deployment(version=3)
+    watch.refresh("acme")
     assert watch.read("acme") is None
 
 

@@ -8,18 +8,20 @@ import pytest
 
 from release_manager.errors import (
     ChangedMeanwhileError,
+    ForbiddenError,
     HelmFailedError,
     ReleaseBusyError,
     RevisionNotFoundError,
     RolloutFailedError,
 )
-from release_manager.operations.deploy import execute_plan
+from release_manager.operations.deploy import HISTORY_MAX, execute_plan
 from release_manager.operations.observe import Observation
 from release_manager.operations.plan import Plan
 from release_manager.operations.rollback import plan_tenant_rollback
 from release_manager.operations.show import read_history
 from release_manager.operations.upgrade import UpgradeRequest, plan_upgrade, upgrade_tenant
 from release_manager.ports import RunOptions
+from release_manager.tenant import Revision
 from tests.unit.fakes import FakeWorld, ManagerKilled, missing_image
 
 
@@ -208,3 +210,42 @@ def test_history_stays_short_and_keeps_what_is_deployed(world: FakeWorld) -> Non
     for number in range(8):
         world.upgrade(overrides={"env": {"A": str(number)}})
     assert world.statuses() == ["superseded"] * 4 + ["deployed"]
+
+
+def test_a_deployed_revision_is_kept_however_many_have_failed_since(world: FakeWorld) -> None:
+    world.install()
+    for number in range(5):
+        world.releases.fail_next()
+        with pytest.raises(HelmFailedError):
+            world.releases.upgrade_by_hand("acme", {"env": {"A": str(number)}}, world.chart)
+    world.upgrade(overrides={"env": {"B": "1"}})
+    kept = [revision.number for revision in world.releases.list_revisions("acme")]
+    assert kept == [1, 4, 5, 6, 7]
+
+
+def test_rollbacks_do_not_lengthen_the_history(world: FakeWorld) -> None:
+    world.install()
+    for _ in range(4):
+        _fail_an_upgrade(world)
+    assert len(world.statuses()) == HISTORY_MAX
+
+
+def test_a_history_that_cannot_be_shortened_is_told_and_shortened_the_next_time(
+    world: FakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_revision: Revision) -> None:
+        raise ForbiddenError("the API server forbids it", remedy="Ask for the right")
+
+    world.install()
+    for number in range(4):
+        world.upgrade(overrides={"env": {"A": str(number)}})
+    told: list[str] = []
+    run = RunOptions(60, told.append, clock=world.clock.as_clock())
+    observation, plan = _plan(world)
+    with monkeypatch.context() as context:
+        context.setattr(world.releases, "forget", refuse)
+        execute_plan(world.ports, observation, plan, run)
+    assert "its history stays longer than 5 revisions: the API server forbids it" in told
+    assert len(world.statuses()) == HISTORY_MAX + 1
+    world.upgrade(overrides={"env": {"A": "9"}})
+    assert len(world.statuses()) == HISTORY_MAX

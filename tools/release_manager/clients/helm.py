@@ -14,7 +14,7 @@ from ..chart import Chart
 from ..errors import ChartNotFoundError, HelmUnusableError
 from ..ports import Deployment
 from ..tenant import Target
-from .helm_command import HISTORY_MAX, HelmCommand
+from .helm_command import NO_LIMIT, HelmCommand
 from .helm_errors import classify_error, classify_failure
 
 
@@ -43,7 +43,7 @@ class Helm:
     def rollback(self, slug: str, number: int, *, timeout_seconds: float) -> None:
         """Restore revision ``number`` as a new revision, without waiting for pods."""
         command = ["rollback", Target(slug).release, number, "--namespace", self._namespace]
-        command += ["--history-max", HISTORY_MAX, "--timeout", f"{round(timeout_seconds)}s"]
+        command += [*NO_LIMIT, "--timeout", f"{round(timeout_seconds)}s"]
         _run(self._command.run(command), slug)
 
     def uninstall(self, slug: str, *, timeout_seconds: float) -> None:

@@ -24,7 +24,8 @@ from pyhelm3.errors import Error as PyhelmError
 from ..ports import Deployment
 from ..tenant import Target
 
-HISTORY_MAX = 5
+# Helm would read every revision with its body twice to remove the oldest one.
+NO_LIMIT = ("--history-max", 0)
 GRACE_SECONDS = 20.0
 # They have no signal handler: ended half-way they would leave the release pending.
 _UNINTERRUPTIBLE = frozenset({"rollback", "uninstall"})
@@ -119,8 +120,7 @@ class HelmCommand(Command):
                 *(["--install"] if deployment.is_install else []),
                 "--namespace",
                 namespace,
-                "--history-max",
-                HISTORY_MAX,
+                *NO_LIMIT,
                 "--timeout",
                 f"{max(1, round(deployment.timeout_seconds))}s",
                 "--reset-values",

@@ -113,10 +113,14 @@ class KubernetesApi:
         """Merge-patch an object; raises ApiStatusError 409 when its resourceVersion moved on."""
         return self._request("PATCH", path, body=body, kind="application/merge-patch+json")
 
-    def delete(self, path: str) -> bool:
-        """Delete an object; False when there was none."""
+    def delete(self, path: str, *, uid: str = "") -> bool:
+        """Delete an object; False when there was none.
+
+        uid: of the one that is meant; raises ApiStatusError 409 when another has its name.
+        """
+        options: _Options = {"body": {"preconditions": {"uid": uid}}} if uid else {}
         try:
-            self._request("DELETE", path)
+            self._request("DELETE", path, **options)
         except ApiStatusError as exc:
             if exc.code == HTTPStatus.NOT_FOUND:
                 return False

@@ -10,6 +10,7 @@ import gzip
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -105,6 +106,15 @@ class HelmReleases:
     def deploy(self, deployment: Deployment) -> Sequence[str]:
         """Install or upgrade, without waiting for pods; return the chart's warnings."""
         return self._load_helm().upgrade_install(deployment, _format_labels(deployment.labels))
+
+    def forget(self, revision: Revision) -> None:
+        """Remove a revision from the history, unless it is gone already."""
+        path = f"{self._path}/{_name_secret(revision.slug, revision.number)}"
+        try:
+            self._api.delete(path, uid=revision.uid)
+        except ApiStatusError as exc:
+            if exc.code != HTTPStatus.CONFLICT:
+                raise
 
     def relabel(self, slug: str, number: int, labels: RevisionLabels) -> None:
         """Write other labels on a revision: helm gives a rollback those of its target."""
@@ -203,6 +213,7 @@ def _parse_revision(metadata: Json) -> Revision | None:
         created_at=parse_time(metadata["creationTimestamp"]),
         changed_at=_parse_last_write(metadata),
         labels=_parse_labels(labels),
+        uid=metadata["uid"],
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 from collections.abc import Iterable, Iterator
@@ -18,6 +19,8 @@ _RESTART = "kubectl.kubernetes.io/restartedAt"
 WATCH_SECONDS = 60
 RETRY_SECONDS = 0.5
 
+_log = logging.getLogger(__name__)
+
 
 class WorkloadWatch:
     """Port ``Workloads``: what one watch on all tenants' Deployments has shown so far."""
@@ -26,8 +29,10 @@ class WorkloadWatch:
         self._api = api
         self._path = path
         self._selector = selector
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
         self._seen: dict[str, _Seen] = {}
+        # Set while there is more to read of a Deployment, one for each that is waited for.
+        self._news: dict[str, threading.Event] = {}
         self._problem: ReleaseManagerError | None = None
         self._has_ended = False
 
@@ -44,26 +49,28 @@ class WorkloadWatch:
 
     def read(self, slug: str) -> Workload | None:
         """Return a tenant's Deployment, or None. Raises ClusterUnreachableError."""
-        with self._changed:
+        with self._lock:
             if self._problem is not None:
                 raise ClusterUnreachableError(self._problem.problem, remedy=self._problem.remedy)
+            if slug in self._news:
+                self._news[slug].clear()
             seen = self._seen.get(slug)
             return seen.workload if seen is not None else None
 
     def refresh(self, slug: str) -> None:
         """Read one Deployment now: what was just written may not have come by the watch yet."""
         found = self._api.find(f"{self._path}/{Target(slug).release}")
-        with self._changed:
+        with self._lock:
             if found is None:
                 self._seen.pop(slug, None)
             else:
-                self._take(found)
+                self._take(slug, _Seen(found))
 
     def wait(self, slug: str, seconds: float) -> None:
-        """Return when the Deployment has changed, at the latest after so long."""
-        with self._changed:
-            before = self._seen.get(slug)
-            self._changed.wait_for(lambda: self._seen.get(slug) is not before, timeout=seconds)
+        """Return when the Deployment has changed since it was read, at the latest after so long."""
+        with self._lock:
+            news = self._news.setdefault(slug, threading.Event())
+        news.wait(seconds)
 
     def _follow(self, version: str) -> None:
         while not self._has_ended:
@@ -75,21 +82,27 @@ class WorkloadWatch:
                 version = ""
                 if isinstance(exc, ClusterUnreachableError):
                     self._problem = exc
+            except Exception as exc:
+                # Whoever waits has to hear of it; a thread would end silently.
+                version = ""
+                _log.exception("the watch on Deployments failed")
+                self._problem = ClusterUnreachableError(
+                    f"the watch on Deployments failed: {exc!r}", remedy="Try again in a moment"
+                )
+            if not version:
                 threading.Event().wait(RETRY_SECONDS)
 
     def _list(self) -> str:
         answer = self._api.get(self._path, labelSelector=self._selector)
         version = str(answer["metadata"]["resourceVersion"])
-        listed = {
-            item["metadata"]["labels"].get("tenant", ""): _Seen(item)
-            for item in answer["items"] or ()
-        }
-        with self._changed:
+        listed = {_read_slug(item): _Seen(item) for item in answer["items"] or ()}
+        with self._lock:
             # What ``refresh`` has read while the list was on its way is newer than the list.
             newer = {slug: it for slug, it in self._seen.items() if it.version > int(version)}
             self._seen = listed | newer
             self._problem = None
-            self._changed.notify_all()
+            for news in self._news.values():
+                news.set()
         return version
 
     def _watch(self, version: str) -> str:
@@ -103,40 +116,45 @@ class WorkloadWatch:
         for event in events:
             if self._has_ended:
                 break
-            version = event["object"]["metadata"]["resourceVersion"]
+            item = event["object"]
+            version = item["metadata"]["resourceVersion"]
             if event["type"] != "BOOKMARK":
-                with self._changed:
-                    self._take(event["object"], is_deleted=event["type"] == "DELETED")
+                with self._lock:
+                    self._take(_read_slug(item), _Seen(item, is_gone=event["type"] == "DELETED"))
         return version
 
-    def _take(self, item: Json, *, is_deleted: bool = False) -> None:
+    def _take(self, slug: str, new: _Seen) -> None:
         """Keep what is newer than what is known: ``refresh`` and the watch overtake each other."""
-        slug = item["metadata"]["labels"].get("tenant", "")
-        known, new = self._seen.get(slug), _Seen(item)
-        if is_deleted:
-            if known is not None and known.uid == new.uid:
-                del self._seen[slug]
-        elif known is None or new.version >= known.version:
+        known = self._seen.get(slug)
+        if known is None or new.version >= known.version:
             self._seen[slug] = new
-        self._changed.notify_all()
+        if slug in self._news:
+            self._news[slug].set()
 
 
 class _Seen:
-    """A Deployment as it came; it is parsed when somebody asks for it."""
+    """A Deployment as it came; it is parsed when somebody asks for it.
 
-    def __init__(self, item: Json) -> None:
+    is_gone: this version is its end.
+    """
+
+    def __init__(self, item: Json, *, is_gone: bool = False) -> None:
         self._item = item
+        self._is_gone = is_gone
         self._workload: Workload | None = None
-        self.uid = item["metadata"].get("uid", "")
         # Versions of a kind grow, from one object to the next that has its name, too:
         # kubernetes.io/docs/reference/using-api/api-concepts.
         self.version = int(item["metadata"]["resourceVersion"])
 
     @property
-    def workload(self) -> Workload:
-        if self._workload is None:
+    def workload(self) -> Workload | None:
+        if self._workload is None and not self._is_gone:
             self._workload = parse_workload(self._item)
         return self._workload
+
+
+def _read_slug(item: Json) -> str:
+    return str(item["metadata"]["labels"].get("tenant", ""))
 
 
 def parse_workload(item: Json) -> Workload:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from ..errors import (
     ChangedMeanwhileError,
     OperationFailedError,
+    ReleaseManagerError,
     RolloutFailedError,
 )
 from ..ports import Deployment, Ports, RunOptions
@@ -15,6 +16,9 @@ from ..tenant import ReleaseStatus, Revision
 from .observe import HELM_KILLED, Observation, read_latest_number
 from .plan import Action, Plan
 from .readiness import wait_until_ready
+
+# Revisions of a tenant that are kept, with their values and the whole chart in each.
+HISTORY_MAX = 5
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,7 @@ def execute_plan(
         )
         run.progress(f"helm {plan.action} to revision {plan.revision}, chart {plan.chart.version}")
         _deploy(ports, observation, deployment, run, undo)
+        _forget_oldest(ports, observation.revisions, run)
     if not run.is_waiting:
         return Result(plan.slug, plan.action, plan.revision, "not waited for")
     readiness = wait_until_ready(ports, plan.slug, revision=plan.revision, run=run)
@@ -93,6 +98,27 @@ def _deploy(
     # Our claim keeps other release-managers off; only hand-run helm can come in between.
     if is_alone:
         _require_unchanged(ports, slug, number)
+
+
+def _forget_oldest(ports: Ports, revisions: Sequence[Revision], run: RunOptions) -> None:
+    """Shorten a history that has got one more revision. Whatever fails is left to the next time.
+
+    revisions: those before it.
+    """
+    try:
+        for revision in list_outdated(revisions):
+            ports.releases.forget(revision)
+    except ReleaseManagerError as exc:
+        run.progress(f"its history stays longer than {HISTORY_MAX} revisions: {exc.problem}")
+
+
+def list_outdated(revisions: Sequence[Revision]) -> Sequence[Revision]:
+    """Return which revisions to remove when there is one more, oldest first.
+
+    Never one that is deployed, as it is until the next one stands: a failure returns to it.
+    """
+    removable = [item for item in revisions if item.status is not ReleaseStatus.DEPLOYED]
+    return removable[: max(0, len(revisions) + 1 - HISTORY_MAX)]
 
 
 def _require_unchanged(ports: Ports, slug: str, number: int) -> None:
@@ -171,6 +197,7 @@ def restore_revision(
         # A rollback carries its target's labels, so it names no writer of its own.
         _settle(ports, slug, restored_as, writer=None)
         raise
+    _forget_oldest(ports, revisions, run)
     if target is not None and target.labels is not None and target.writer is not None:
         own = replace(target.labels, writer=writer, written_for=restored_as, rollout=rollout)
         ports.releases.relabel(slug, restored_as, own)
