@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from .settings import Settings, cache_folder
 
 if TYPE_CHECKING:
+    from .clients.discovery import DiscoveryCache
     from .clients.helm import Helm
     from .clients.kubernetes_api import KubernetesApi
     from .operations.doctor import Inspection
@@ -40,6 +41,7 @@ def build_ports(settings: Settings, *, is_writing: bool = True) -> Ports:
     """
     from .clients.charts import ChartSources
     from .clients.cluster import KubernetesCluster
+    from .clients.discovery import DiscoveryCache
     from .clients.helm_binary import find_helm
     from .clients.holds import KubernetesHolds
     from .clients.journals import KubernetesJournals
@@ -52,9 +54,10 @@ def build_ports(settings: Settings, *, is_writing: bool = True) -> Ports:
     if is_writing:
         find_helm(settings.helm)
     api = connect(settings.kubeconfig, settings.context)
-    load_helm = _defer_helm(settings, api)
+    discovery = DiscoveryCache(api)
+    load_helm = _defer_helm(settings, api, discovery)
     return Ports(
-        releases=HelmReleases(api, settings.namespace, load_helm),
+        releases=HelmReleases(api, settings.namespace, load_helm, discovery.learn),
         cluster=KubernetesCluster(api, settings.namespace),
         secrets=KubernetesSecrets(api, settings.namespace),
         liveness=LeaseLiveness(api, settings.namespace),
@@ -86,7 +89,9 @@ def build_inspection(settings: Settings) -> Inspection:
     )
 
 
-def _defer_helm(settings: Settings, api: KubernetesApi | None = None) -> Callable[[], Helm]:
+def _defer_helm(
+    settings: Settings, api: KubernetesApi | None = None, discovery: DiscoveryCache | None = None
+) -> Callable[[], Helm]:
     """Return a function that finds and loads helm once. Raises HelmUnusableError."""
 
     @cache
@@ -100,6 +105,7 @@ def _defer_helm(settings: Settings, api: KubernetesApi | None = None) -> Callabl
             kubeconfig=Path(settings.kubeconfig) if settings.kubeconfig and api else None,
             # Named, so that helm cannot come to another cluster than our own reads.
             kubecontext=api.context or None if api else None,
+            **({"provide_cache": discovery.provide} if discovery else {}),
         )
         return Helm(command, settings.namespace)
 

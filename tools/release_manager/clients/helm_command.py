@@ -14,8 +14,10 @@ import re
 import shutil
 import signal
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from pyhelm3.command import Command
@@ -29,6 +31,8 @@ NO_LIMIT = ("--history-max", 0)
 GRACE_SECONDS = 20.0
 # They have no signal handler: ended half-way they would leave the release pending.
 _UNINTERRUPTIBLE = frozenset({"rollback", "uninstall"})
+# Bits of /proc/self/status, see capabilities(7).
+_DAC_OVERRIDE, _SETPCAP = 1 << 1, 1 << 8
 # Where helm goes is decided by our settings, and the releases are Secrets.
 _OWN_VARIABLES = re.compile(r"HELM_(KUBE.*|NAMESPACE|DRIVER.*|DEBUG|MAX_HISTORY)")
 
@@ -40,11 +44,14 @@ class HelmCommand(Command):
 
     So a Ctrl-C in the terminal does not reach helm, and cancelling does: SIGTERM, which
     lets an upgrade end as ``failed``, then SIGKILL after a grace period. Several threads may
-    run commands at once.
+    run commands at once. provide_cache: returns what upgrades get as their ``KUBECACHEDIR``.
     """
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(
+        self, *, provide_cache: Callable[[], Path | None] = lambda: None, **options: Any
+    ) -> None:
         super().__init__(**options)
+        self._provide_cache = provide_cache
         self._interruptible: set[asyncio.subprocess.Process] = set()
         self._interruptions = 0
         self._lock = threading.RLock()
@@ -64,15 +71,16 @@ class HelmCommand(Command):
         _log.info("helm %s", " ".join(str(part) for part in command))
         argv = [self._executable, *command, *self._connection_flags()]
         if verb not in _UNINTERRUPTIBLE:
-            argv = [*_die_with_parent(), *argv]
+            argv = [*_hold(), *argv]
         interruptions = self._interruptions
+        cache_folder = self._provide_cache() if verb == "upgrade" else None
         process = await asyncio.create_subprocess_exec(
             *(str(part) for part in argv),
             stdin=asyncio.subprocess.PIPE if input is not None else asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,
-            env=_environment(self._kubeconfig),
+            env=_environment(self._kubeconfig, cache_folder),
         )
         if verb in _UNINTERRUPTIBLE:
             stdout, stderr = await self._communicate(process, verb, input)
@@ -147,15 +155,34 @@ class HelmCommand(Command):
         return ["--kube-context", str(self._kubecontext)] if self._kubecontext else []
 
 
-def _die_with_parent() -> list[str]:
+@cache
+def _hold() -> list[str]:
+    """Return what a helm is started with: it ends with its parent, and heeds a read-only folder."""
     setpriv = shutil.which("setpriv")
-    return [setpriv, "--pdeathsig", "TERM", "--"] if setpriv else []
+    if setpriv is None:
+        return []
+    own = _DAC_OVERRIDE | _SETPCAP
+    # Root in a home of its own can do without: everything that helm writes is there.
+    is_free = _read_capabilities() & own == own and Path.home().stat().st_uid == os.geteuid()
+    bounded = ["--bounding-set", "-dac_override"] if is_free else []
+    return [setpriv, "--pdeathsig", "TERM", *bounded, "--"]
 
 
-def _environment(kubeconfig: object) -> dict[str, str]:
+def _read_capabilities() -> int:
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return 0
+    found = re.search(r"^CapEff:\s*([0-9a-f]+)$", status, re.MULTILINE)
+    return int(found[1], 16) if found else 0
+
+
+def _environment(kubeconfig: object, cache_folder: Path | None) -> dict[str, str]:
     kept = {name: text for name, text in os.environ.items() if not _OWN_VARIABLES.fullmatch(name)}
     # By the variable and not by the flag, which takes no list of files.
     named = {"KUBECONFIG": str(kubeconfig)} if kubeconfig else {}
+    if cache_folder is not None:
+        named["KUBECACHEDIR"] = str(cache_folder)
     # Helm's heap is small and short-lived: without garbage collection it saves 30 % of CPU, and
     # with one thread for its Go code a tenth of what is left.
     return {"GOGC": "off", "GOMAXPROCS": "1", **kept, **named}

@@ -45,10 +45,20 @@ _ROLLOUT = f"{LABEL_DOMAIN}/rollout"
 
 
 class HelmReleases:
-    """Port ``Releases``: the Helm releases of one namespace."""
+    """Port ``Releases``: the Helm releases of one namespace.
 
-    def __init__(self, api: KubernetesApi, namespace: str, load_helm: Callable[[], Helm]) -> None:
+    learn: is told every manifest that is seen, see ``DiscoveryCache``.
+    """
+
+    def __init__(
+        self,
+        api: KubernetesApi,
+        namespace: str,
+        load_helm: Callable[[], Helm],
+        learn: Callable[[str], None],
+    ) -> None:
         self._api = api
+        self._learn = learn
         self._load_helm = load_helm
         self._path = f"/api/v1/namespaces/{namespace}/secrets"
 
@@ -78,6 +88,7 @@ class HelmReleases:
         """Return what only the body tells. Raises RevisionNotFoundError."""
         release = _decode_release(self._read_secret(revision)["data"]["release"])
         metadata = release["chart"]["metadata"]
+        self._learn(release.get("manifest", ""))
         return RevisionBody(
             revision=revision,
             description=release["info"].get("description", ""),
@@ -127,7 +138,9 @@ class HelmReleases:
 
     def render(self, slug: str, chart: Chart, values: dict[str, Any]) -> str:
         """Return the manifest Helm would send; needs no cluster."""
-        return self._load_helm().template(slug, chart, values)
+        manifest = self._load_helm().template(slug, chart, values)
+        self._learn(manifest)
+        return manifest
 
     def rollback(self, slug: str, number: int, *, timeout_seconds: float) -> None:
         """Restore revision ``number`` as a new revision, without waiting for pods."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -97,7 +98,7 @@ class Survey:
     """Finds out, for each tenant of a fleet, whether a rollout changes it and how.
 
     make_plan: what the rollout would do to one tenant. is_current: tells without the body
-    that nothing is to be done. Raises InvalidValuesError only through ``verify``.
+    that nothing is to be done.
     """
 
     def __init__(
@@ -113,6 +114,9 @@ class Survey:
         self._make_plan = make_plan
         self._is_current = is_current
         self._values: dict[str, dict[str, Any]] = {}
+        self._renderers: ThreadPoolExecutor | None = None
+        self._refused: dict[str, Future[str]] = {}
+        self._lock = threading.Lock()
         self.plans: dict[str, Plan] = {}
 
     def judge_all(self) -> list[Candidate]:
@@ -121,29 +125,31 @@ class Survey:
             found = pool.map(self._judge, sorted(self._fleet.revisions))
             return [candidate for candidate in found if candidate is not None]
 
-    def verify(self, concurrency: int) -> list[Candidate]:
-        """Let the chart's own rules refuse plans; return the tenants whose values they refuse.
+    def judge_and_verify(self, concurrency: int) -> list[Candidate]:
+        """Return every tenant, by slug; the chart's own rules have their say, too.
 
         Templates see nothing of a tenant but its name and its values, so one of each set of
-        values is enough.
+        values is enough. concurrency: how many are rendered at once.
         """
-        same: dict[str, list[Plan]] = {}
-        for plan in self.plans.values():
-            if plan.labels is not None:
-                same.setdefault(plan.labels.config_digest, []).append(plan)
         with ThreadPoolExecutor(concurrency) as pool:
-            refused = pool.map(self._refuse, same.values())
-            return [candidate for found in refused for candidate in found]
+            self._renderers = pool
+            candidates = self.judge_all()
+            refused = {digest: future.result() for digest, future in self._refused.items()}
+        return [self._correct(candidate, refused) for candidate in candidates]
 
-    def _refuse(self, plans: Sequence[Plan]) -> list[Candidate]:
+    def _correct(self, candidate: Candidate, refused: Mapping[str, str]) -> Candidate:
+        plan = self.plans.get(candidate.slug)
+        problem = refused.get(plan.labels.config_digest) if plan and plan.labels else None
+        if not problem:
+            return candidate
+        return Candidate(candidate.slug, Standing.INVALID, candidate.revision, problem)
+
+    def _find_refusal(self, plan: Plan) -> str:
         try:
-            verify_templates(self._ports, plans[0])
+            verify_templates(self._ports, plan)
         except InvalidValuesError as exc:
-            return [
-                Candidate(plan.slug, Standing.INVALID, plan.revision - 1, exc.problem)
-                for plan in plans
-            ]
-        return []
+            return exc.problem
+        return ""
 
     def _judge(self, slug: str) -> Candidate | None:
         observation = self._fleet.observe(slug)
@@ -195,7 +201,11 @@ class Survey:
         """Keep equal values once: a thousand tenants mostly differ in nothing but their name."""
         if plan.labels is None:
             return plan
-        values = self._values.setdefault(plan.labels.config_digest, plan.values)
+        digest = plan.labels.config_digest
+        with self._lock:
+            if self._renderers is not None and digest not in self._refused:
+                self._refused[digest] = self._renderers.submit(self._find_refusal, plan)
+            values = self._values.setdefault(digest, plan.values)
         return replace(plan, values=values, values_before=None)
 
     def _describe(self, observation: Observation, latest: Revision, plan: Plan) -> Candidate:

@@ -53,9 +53,7 @@ def plan_upgrade_all(
         ports, chart, defaults, is_overwriting_drift=request.is_overwriting_drift
     )
     survey = Survey(ports, fleet, make_plan, is_current=_build_is_current(chart, defaults))
-    candidates = survey.judge_all()
-    invalid = {item.slug: item for item in survey.verify(request.limits.concurrency)}
-    candidates = [invalid.get(item.slug, item) for item in candidates]
+    candidates = survey.judge_and_verify(request.limits.concurrency)
     rollout = build_rollout(
         ports,
         Kind.UPGRADE,
