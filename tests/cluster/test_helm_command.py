@@ -14,8 +14,10 @@ import pytest
 from pyhelm3.errors import Error as PyhelmError
 
 from release_manager.clients import helm_command
+from release_manager.clients.discovery import DiscoveryCache
 from release_manager.clients.helm_command import HelmCommand
 from release_manager.clients.helm_errors import classify_error
+from release_manager.clients.kubernetes_api import connect
 from release_manager.clients.releases import HelmReleases
 from release_manager.errors import (
     ChartNotFoundError,
@@ -201,3 +203,59 @@ def test_mark_failed_loses_against_a_change_in_between(operator: Operator, ports
     with pytest.raises(OperationFailedError, match="changed by somebody else"):
         releases.mark_failed(revision, reason="once more")
     assert replace(revision, status=releases.list_revisions("acme")[0].status) != revision
+
+
+def _build_cache(settings: Settings) -> tuple[DiscoveryCache, Path]:
+    """A cache that knows ConfigMaps and their like, and where its documents are."""
+    discovery = DiscoveryCache(connect(settings.kubeconfig, settings.context))
+    discovery.learn("apiVersion: v1\n")
+    folder = discovery.provide()
+    assert folder is not None
+    return discovery, folder / "discovery"
+
+
+def _upgrade(
+    settings: Settings, operator: Operator, chart: Path, discovery: DiscoveryCache
+) -> None:
+    command = HelmCommand(
+        executable=settings.helm,
+        kubeconfig=Path(settings.kubeconfig),
+        provide_cache=discovery.provide,
+    )
+    arguments = ["upgrade", "tenant-slow", str(chart), "--namespace", operator.namespace]
+    asyncio.run(command.run([*arguments, "--set", "x=1", "--no-hooks"]))
+
+
+def test_helm_adds_nothing_to_the_cache_that_it_is_given(
+    settings: Settings, operator: Operator, slow_chart: Path
+) -> None:
+    operator.helm("install", "tenant-slow", slow_chart, "--no-hooks")
+    discovery, folder = _build_cache(settings)
+    _upgrade(settings, operator, slow_chart, discovery)
+    assert "x: '1'" in operator.helm("get", "manifest", "tenant-slow").stdout
+    documents = {path.parent.relative_to(folder).parts[1:] for path in folder.rglob("*.json")}
+    assert documents == {(), ("v1",)}
+
+
+def test_helm_believes_the_cache_that_it_is_given(
+    settings: Settings, operator: Operator, slow_chart: Path
+) -> None:
+    operator.helm("install", "tenant-slow", slow_chart, "--no-hooks")
+    discovery, folder = _build_cache(settings)
+    (document,) = folder.rglob("v1/serverresources.json")
+    document.write_text(document.read_text().replace('"configmaps"', '"nonsense"'))
+    with pytest.raises(PyhelmError) as caught:
+        _upgrade(settings, operator, slow_chart, discovery)
+    assert b"nonsense" in caught.value.stderr or b"could not find" in caught.value.stderr
+
+
+def test_helm_finds_a_kind_that_its_cache_does_not_have(
+    settings: Settings, operator: Operator, slow_chart: Path
+) -> None:
+    budget = "apiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: slow}\n"
+    operator.helm("install", "tenant-slow", slow_chart, "--no-hooks")
+    (slow_chart / "templates" / "budget.yaml").write_text(
+        f"{budget}spec:\n  minAvailable: 1\n  selector: {{matchLabels: {{app: slow}}}}\n"
+    )
+    _upgrade(settings, operator, slow_chart, _build_cache(settings)[0])
+    assert "slow" in operator.kubectl("get", "poddisruptionbudget")
