@@ -5,14 +5,14 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping
-from typing import Any
-
-from jsonschema import Draft7Validator
-from jsonschema.exceptions import ValidationError
+from typing import TYPE_CHECKING, Any
 
 from ..chart import Chart
 from ..errors import InvalidValuesError
 from .trees import coalesce_values, format_value
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
 
 # More names than this help nobody at a terminal.
 MAX_LISTED = 15
@@ -24,6 +24,9 @@ def validate_values(chart: Chart, values: Mapping[str, Any], *, tenant: str | No
     tenant: None for values of every tenant. Raises InvalidValuesError naming the tenant, the
     field and the remedy.
     """
+    # Slow to import, and most commands have nothing to check.
+    from jsonschema import Draft7Validator
+
     merged = coalesce_values(chart.default_values, values)
     errors = sorted(Draft7Validator(chart.schema).iter_errors(merged), key=_depth)
     if errors:
