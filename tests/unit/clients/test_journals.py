@@ -151,9 +151,22 @@ def test_there_is_no_journal_until_one_is_written() -> None:
 def test_the_chart_is_there_before_its_journal() -> None:
     api = FakeApi()
     _journals(api).create(Journal(ROLLOUT), b"\x00chart\xff")
-    names = [name.removeprefix(f"{PATH}/rollout-{ROLLOUT.id}") for _, name in api.requests]
-    assert names == ["-chart", ""]
+    written = [path for method, path in api.requests if method == "POST"]
+    assert written == [f"{PATH}/rollout-{ROLLOUT.id}-chart", f"{PATH}/rollout-{ROLLOUT.id}"]
     assert _journals(api).read_chart(ROLLOUT.id) == b"\x00chart\xff"
+
+
+def test_a_chart_without_a_journal_is_removed_when_the_next_one_is_written() -> None:
+    api = FakeApi()
+    journals = _journals(api)
+    journals.create(Journal(ROLLOUT), b"chart")
+    died = replace(ROLLOUT, id="20260301-040000-dead")
+    journals.create(Journal(died), b"chart")
+    del api.objects[f"{PATH}/rollout-{died.id}"]
+    latest = replace(ROLLOUT, id="20260301-050000-beef")
+    journals.create(Journal(latest), b"chart")
+    kept = {name for id_ in (ROLLOUT.id, latest.id) for name in (id_, f"{id_}-chart")}
+    assert set(api.objects) == {f"{PATH}/rollout-{name}" for name in kept}
 
 
 def test_a_chart_that_is_gone_is_told() -> None:

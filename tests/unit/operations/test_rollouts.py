@@ -205,6 +205,13 @@ def test_the_pace_of_the_last_rollout_of_the_kind_is_taken_over(world: FakeWorld
     assert plan_scale(world, Kind.STOP).pace is None
 
 
+def test_a_rollout_in_which_all_have_failed_tells_no_pace(world: FakeWorld) -> None:
+    rollout = build_waves("a", "b c", has_canary=True)
+    report = Report("a", Outcome.FAILED, "it was not ready")
+    world.journals.create(Journal(rollout, State.ABORTED, {"a": report}, seconds=300.0), b"")
+    assert read_pace(world.ports, Kind.UPGRADE) is None
+
+
 def test_a_pace_leaves_out_the_bake_and_counts_who_went_together(world: FakeWorld) -> None:
     rollout = build_waves("a", "b c", has_canary=True, bake_seconds=60.0, concurrency=5, budget=1)
     ended = Journal(rollout, State.FINISHED, done=3, has_baked=True, seconds=66.0)

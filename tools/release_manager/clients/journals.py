@@ -28,6 +28,7 @@ from ..tenant import LABEL_DOMAIN
 from .kubernetes_api import (
     MANAGED,
     METADATA_OF_ONE,
+    METADATA_ONLY,
     Json,
     KubernetesApi,
     format_time,
@@ -49,12 +50,21 @@ class KubernetesJournals:
     def create(self, journal: Journal, chart: bytes) -> None:
         """Write a new journal, and the chart that its rollout goes to."""
         id_ = journal.rollout.id
+        self._remove_charts_without_journal()
         # The chart first: a journal whose chart is missing could not be resumed.
         self._api.create(self._path, _build(id_, "chart", {"chart.tgz": chart}, {}))
         plan = gzip.compress(json.dumps(_encode_plan(journal.rollout)).encode(), mtime=0)
         self._api.create(
             self._path, _build(id_, "journal", {"plan.json.gz": plan}, self._encode(journal))
         )
+
+    def _remove_charts_without_journal(self) -> None:
+        """Remove what a process left that died between its chart and its journal."""
+        items = self._api.get(self._path, labelSelector=_LABEL, accept=METADATA_ONLY)["items"] or ()
+        names = {item["metadata"]["name"]: item["metadata"]["labels"][_LABEL] for item in items}
+        for name, id_ in names.items():
+            if _name(id_, "journal") not in names:
+                self._api.delete(f"{self._path}/{name}")
 
     def save(self, journal: Journal) -> None:
         """Write what became of a rollout. Only who has claimed rollouts may."""

@@ -121,7 +121,8 @@ def read_pace(ports: Ports, kind: Kind) -> float | None:
     """Return how long a tenant took in the last rollout of a kind, None without one."""
     for journal in ports.journals.list():
         ended = journal.done + journal.count(Outcome.FAILED)
-        if journal.rollout.kind is kind and ended and journal.seconds:
+        # Where all have failed their timeouts were measured.
+        if journal.rollout.kind is kind and journal.done and journal.seconds:
             baking = journal.rollout.bake_seconds if journal.has_baked else 0.0
             at_once = min(journal.rollout.at_once, ended)
             return max(0.1, journal.seconds - baking) * at_once / ended
