@@ -5,6 +5,7 @@ Imports are local: ``--help`` must not wait for the Kubernetes client's half sec
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -14,7 +15,6 @@ from typing import TYPE_CHECKING
 from .settings import Settings, cache_folder
 
 if TYPE_CHECKING:
-    from .clients.discovery import DiscoveryCache
     from .clients.helm import Helm
     from .clients.kubernetes_api import KubernetesApi
     from .operations.doctor import Inspection
@@ -55,7 +55,10 @@ def build_ports(settings: Settings, *, is_writing: bool = True) -> Ports:
         find_helm(settings.helm)
     api = connect(settings.kubeconfig, settings.context)
     discovery = DiscoveryCache(api)
-    load_helm = _defer_helm(settings, api, discovery)
+    load_helm = _defer_helm(settings, api, provide_cache=discovery.provide)
+    if is_writing:
+        # While the cluster is looked at: what helm is run with takes a while to import.
+        threading.Thread(target=load_helm).start()
     return Ports(
         releases=HelmReleases(api, settings.namespace, load_helm, discovery.learn),
         cluster=KubernetesCluster(api, settings.namespace),
@@ -90,9 +93,13 @@ def build_inspection(settings: Settings) -> Inspection:
 
 
 def _defer_helm(
-    settings: Settings, api: KubernetesApi | None = None, discovery: DiscoveryCache | None = None
+    settings: Settings,
+    api: KubernetesApi | None = None,
+    *,
+    provide_cache: Callable[[], Path | None] = lambda: None,
 ) -> Callable[[], Helm]:
-    """Return a function that finds and loads helm once. Raises HelmUnusableError."""
+    """Return a function that loads helm once, whatever thread asks. Raises HelmUnusableError."""
+    lock = threading.Lock()
 
     @cache
     def load() -> Helm:
@@ -105,8 +112,12 @@ def _defer_helm(
             kubeconfig=Path(settings.kubeconfig) if settings.kubeconfig and api else None,
             # Named, so that helm cannot come to another cluster than our own reads.
             kubecontext=api.context or None if api else None,
-            **({"provide_cache": discovery.provide} if discovery else {}),
+            provide_cache=provide_cache,
         )
         return Helm(command, settings.namespace)
 
-    return load
+    def load_once() -> Helm:
+        with lock:
+            return load()
+
+    return load_once

@@ -145,7 +145,6 @@ def test_a_change_between_a_look_and_the_wait_ends_the_wait() -> None:
     api = FakeDeployments(build_deployment(version=3))
     watch = _watch(api)
     watch._list()
-    watch.wait("acme", 0)
     assert _image(watch) == "gateway:3"
     _tell(watch, api, "MODIFIED", build_deployment(version=5))
     with ThreadPoolExecutor(1) as pool:

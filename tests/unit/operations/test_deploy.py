@@ -21,7 +21,7 @@ from release_manager.operations.rollback import plan_tenant_rollback
 from release_manager.operations.show import read_history
 from release_manager.operations.upgrade import UpgradeRequest, plan_upgrade, upgrade_tenant
 from release_manager.ports import RunOptions
-from release_manager.tenant import Revision
+from release_manager.tenant import ReleaseStatus, Revision
 from tests.unit.fakes import FakeWorld, ManagerKilled, missing_image
 
 
@@ -221,6 +221,33 @@ def test_a_deployed_revision_is_kept_however_many_have_failed_since(world: FakeW
     world.upgrade(overrides={"env": {"B": "1"}})
     kept = [revision.number for revision in world.releases.list_revisions("acme")]
     assert kept == [1, 4, 5, 6, 7]
+
+
+def test_a_good_revision_is_kept_where_none_is_deployed(world: FakeWorld) -> None:
+    world.install()
+    world.releases.set_status("acme", ReleaseStatus.SUPERSEDED)
+    for number in range(6):
+        world.releases.fail_next()
+        with pytest.raises(HelmFailedError):
+            world.upgrade(overrides={"env": {"A": str(number)}})
+    assert world.statuses() == ["superseded"] + ["failed"] * (HISTORY_MAX - 1)
+
+
+def test_failing_again_and_again_does_not_lengthen_the_history(world: FakeWorld) -> None:
+    world.install()
+    for _ in range(HISTORY_MAX):
+        world.releases.fail_next()
+        with pytest.raises(HelmFailedError):
+            world.upgrade(overrides={"env": {"A": "1"}})
+    assert len(world.statuses()) == HISTORY_MAX
+
+
+def test_an_install_that_fails_again_and_again_has_a_short_history(world: FakeWorld) -> None:
+    for _ in range(HISTORY_MAX + 2):
+        world.releases.fail_next()
+        with pytest.raises(HelmFailedError):
+            world.install()
+    assert world.statuses() == ["failed"] * HISTORY_MAX
 
 
 def test_rollbacks_do_not_lengthen_the_history(world: FakeWorld) -> None:

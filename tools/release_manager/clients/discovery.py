@@ -16,26 +16,33 @@ import os
 import re
 import shutil
 import threading
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from ..errors import ReleaseManagerError
+from ..errors import ClusterUnreachableError, ReleaseManagerError
 from .charts import make_temporary_folder
 from .kubernetes_api import Json, KubernetesApi
 
 _log = logging.getLogger(__name__)
 
+DISCOVERY = "discovery"
+# client-go believes a document for six hours.
+RENEW_SECONDS = 5 * 3600.0
 _READ_ONLY = 0o500
 
 
 class DiscoveryCache:
     """A folder for ``KUBECACHEDIR``, made when it is first asked for. Safe to share by threads."""
 
-    def __init__(self, api: KubernetesApi) -> None:
+    def __init__(self, api: KubernetesApi, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._api = api
+        self._monotonic = monotonic
         self._lock = threading.Lock()
         self._learned: set[str] = set()
         self._cached: frozenset[str] = frozenset()
+        self._made_at = 0.0
         self._folder: Path | None = None
 
     def learn(self, manifest: str) -> None:
@@ -48,24 +55,29 @@ class DiscoveryCache:
     def provide(self) -> Path | None:
         """Return the folder; None where helm does better with its own cache."""
         with self._lock:
-            if self._cached != self._learned:
-                # One that could not be made is not tried again for the same versions.
-                self._cached = frozenset(self._learned)
+            now = self._monotonic()
+            if self._cached != self._learned or now - self._made_at >= RENEW_SECONDS:
+                self._cached, self._made_at = frozenset(self._learned), now
                 self._folder = self._make()
             return self._folder
 
     def _make(self) -> Path | None:
         try:
-            documents = {version: self._api.get(_locate(version)) for version in self._cached}
-            return _write(self._api.server, documents)
-        except (ReleaseManagerError, OSError) as exc:
+            found = {version: self._api.find(_locate(version)) for version in self._cached}
+            documents = {version: document for version, document in found.items() if document}
+            return _write(self._api.server, documents) if documents else None
+        except (ReleaseManagerError, OSError, RuntimeError) as exc:
+            if isinstance(exc, ClusterUnreachableError):
+                # It may answer for the next tenant.
+                self._cached = frozenset()
             _log.info("no cache of the API's kinds: %s", exc)
             return None
 
 
 def find_api_versions(manifest: str) -> list[str]:
     """Return the ``apiVersion`` of each document of a manifest."""
-    return re.findall(r"^apiVersion:\s*[\"']?([^\s\"'#]+)", manifest, re.MULTILINE)
+    pattern = r"^apiVersion:\s*[\"']?((?:[a-z0-9.-]+/)?v[a-z0-9]+)[\"']?\s*(?:#.*)?$"
+    return re.findall(pattern, manifest, re.MULTILINE)
 
 
 def _locate(api_version: str) -> str:
@@ -77,13 +89,13 @@ def _write(server: str, documents: dict[str, Json]) -> Path:
     folder = make_temporary_folder()
     # computeDiscoverCacheDir of k8s.io/cli-runtime/pkg/genericclioptions.
     host = re.sub(r"[^(\w/.)]", "_", re.sub(r"^https?://", "", server), flags=re.ASCII)
-    discovery = folder / "discovery" / host
+    discovery = folder / DISCOVERY / host
     for version, document in documents.items():
         _write_json(discovery / version / "serverresources.json", document)
     groups = {"kind": "APIGroupList", "apiVersion": "v1", "groups": _build_groups(documents)}
     _write_json(discovery / "servergroups.json", groups)
-    _share_answers(folder)
-    _forbid_writing(folder / "discovery")
+    _share_others(folder)
+    _forbid_writing(folder / DISCOVERY)
     return folder
 
 
@@ -104,18 +116,18 @@ def _build_groups(api_versions: dict[str, Json]) -> list[Json]:
     ]
 
 
-def _share_answers(folder: Path) -> None:
-    """Let helm keep the API server's answers where it always does: most are the same next time."""
-    usual = Path(os.environ.get("KUBECACHEDIR") or Path.home() / ".kube" / "cache") / "http"
+def _share_others(folder: Path) -> None:
+    """Leave all other caches where they are: of the API's answers, of what plugins log in with."""
+    usual = Path(os.environ.get("KUBECACHEDIR") or Path.home() / ".kube" / "cache").absolute()
     with suppress(OSError):
-        usual.mkdir(parents=True, exist_ok=True)
-        (folder / "http").symlink_to(usual)
+        (usual / "http").mkdir(parents=True, exist_ok=True)
+        for entry in usual.iterdir():
+            if entry.name != DISCOVERY:
+                (folder / entry.name).symlink_to(entry)
 
 
 def _forbid_writing(folder: Path) -> None:
     folders = [Path(root) for root, _, _ in os.walk(folder)]
-    for each in reversed(folders):
-        each.chmod(_READ_ONLY)
 
     def remove() -> None:
         with suppress(OSError):
@@ -125,3 +137,5 @@ def _forbid_writing(folder: Path) -> None:
 
     # Called before the folder around it is removed.
     atexit.register(remove)
+    for each in reversed(folders):
+        each.chmod(_READ_ONLY)

@@ -32,7 +32,7 @@ GRACE_SECONDS = 20.0
 # They have no signal handler: ended half-way they would leave the release pending.
 _UNINTERRUPTIBLE = frozenset({"rollback", "uninstall"})
 # Bits of /proc/self/status, see capabilities(7).
-_DAC_OVERRIDE, _SETPCAP = 1 << 1, 1 << 8
+_DAC_OVERRIDE, _DAC_READ_SEARCH, _SETPCAP = 1 << 1, 1 << 2, 1 << 8
 # Where helm goes is decided by our settings, and the releases are Secrets.
 _OWN_VARIABLES = re.compile(r"HELM_(KUBE.*|NAMESPACE|DRIVER.*|DEBUG|MAX_HISTORY)")
 
@@ -69,11 +69,11 @@ class HelmCommand(Command):
         verb = str(command[0])
         # Values, the one place for anything confidential, go through stdin.
         _log.info("helm %s", " ".join(str(part) for part in command))
-        argv = [self._executable, *command, *self._connection_flags()]
-        if verb not in _UNINTERRUPTIBLE:
-            argv = [*_hold(), *argv]
         interruptions = self._interruptions
         cache_folder = self._provide_cache() if verb == "upgrade" else None
+        argv = [self._executable, *command, *self._connection_flags()]
+        if verb not in _UNINTERRUPTIBLE:
+            argv = [*_build_launcher(is_bounded=cache_folder is not None), *argv]
         process = await asyncio.create_subprocess_exec(
             *(str(part) for part in argv),
             stdin=asyncio.subprocess.PIPE if input is not None else asyncio.subprocess.DEVNULL,
@@ -155,17 +155,28 @@ class HelmCommand(Command):
         return ["--kube-context", str(self._kubecontext)] if self._kubecontext else []
 
 
-@cache
-def _hold() -> list[str]:
-    """Return what a helm is started with: it ends with its parent, and heeds a read-only folder."""
+def _build_launcher(*, is_bounded: bool) -> list[str]:
+    """Return what a helm is started with: it ends with its parent.
+
+    is_bounded: whether it also heeds a read-only folder, where it can be made to.
+    """
     setpriv = shutil.which("setpriv")
     if setpriv is None:
         return []
-    own = _DAC_OVERRIDE | _SETPCAP
-    # Root in a home of its own can do without: everything that helm writes is there.
-    is_free = _read_capabilities() & own == own and Path.home().stat().st_uid == os.geteuid()
-    bounded = ["--bounding-set", "-dac_override"] if is_free else []
+    bounded = ["--bounding-set", "-dac_override"] if is_bounded and _can_be_bounded() else []
     return [setpriv, "--pdeathsig", "TERM", *bounded, "--"]
+
+
+@cache
+def _can_be_bounded() -> bool:
+    """Whether this is a root who loses nothing: it reads everything still, and its home is its."""
+    needed = _DAC_OVERRIDE | _DAC_READ_SEARCH | _SETPCAP
+    if _read_capabilities() & needed != needed:
+        return False
+    try:
+        return Path.home().stat().st_uid == os.geteuid()
+    except (OSError, RuntimeError):
+        return False
 
 
 def _read_capabilities() -> int:

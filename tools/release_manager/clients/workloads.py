@@ -52,8 +52,7 @@ class WorkloadWatch:
         with self._lock:
             if self._problem is not None:
                 raise ClusterUnreachableError(self._problem.problem, remedy=self._problem.remedy)
-            if slug in self._news:
-                self._news[slug].clear()
+            self._news.setdefault(slug, threading.Event()).clear()
             seen = self._seen.get(slug)
             return seen.workload if seen is not None else None
 
@@ -73,6 +72,7 @@ class WorkloadWatch:
         news.wait(seconds)
 
     def _follow(self, version: str) -> None:
+        told = ""
         while not self._has_ended:
             try:
                 version = version or self._list()
@@ -84,11 +84,11 @@ class WorkloadWatch:
                     self._problem = exc
             except Exception as exc:
                 # Whoever waits has to hear of it; a thread would end silently.
-                version = ""
-                _log.exception("the watch on Deployments failed")
-                self._problem = ClusterUnreachableError(
-                    f"the watch on Deployments failed: {exc!r}", remedy="Try again in a moment"
-                )
+                version, problem = "", f"the watch on Deployments failed: {exc!r}"
+                if problem != told:
+                    _log.exception(problem)
+                    told = problem
+                self._problem = ClusterUnreachableError(problem, remedy="Try again in a moment")
             if not version:
                 threading.Event().wait(RETRY_SECONDS)
 

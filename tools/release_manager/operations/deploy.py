@@ -56,7 +56,7 @@ def execute_plan(
         )
         run.progress(f"helm {plan.action} to revision {plan.revision}, chart {plan.chart.version}")
         _deploy(ports, observation, deployment, run, undo)
-        _forget_oldest(ports, observation.revisions, run)
+        forget_oldest(ports, observation.revisions, run)
     if not run.is_waiting:
         return Result(plan.slug, plan.action, plan.revision, "not waited for")
     readiness = wait_until_ready(ports, plan.slug, revision=plan.revision, run=run)
@@ -89,6 +89,8 @@ def _deploy(
         undo()
         good = observation.deployed
         has_written = _settle(ports, slug, number, writer=deployment.labels.writer)
+        if has_written:
+            forget_oldest(ports, observation.revisions, run)
         if has_written and good is not None:
             run.progress(f"helm failed: {exc.problem}; rolling back to revision {good.number}")
             restore_revision(ports, slug, good.number, run, writer=deployment.labels.writer)
@@ -100,7 +102,7 @@ def _deploy(
         _require_unchanged(ports, slug, number)
 
 
-def _forget_oldest(ports: Ports, revisions: Sequence[Revision], run: RunOptions) -> None:
+def forget_oldest(ports: Ports, revisions: Sequence[Revision], run: RunOptions) -> None:
     """Shorten a history that has got one more revision. Whatever fails is left to the next time.
 
     revisions: those before it.
@@ -115,9 +117,12 @@ def _forget_oldest(ports: Ports, revisions: Sequence[Revision], run: RunOptions)
 def list_outdated(revisions: Sequence[Revision]) -> Sequence[Revision]:
     """Return which revisions to remove when there is one more, oldest first.
 
-    Never one that is deployed, as it is until the next one stands: a failure returns to it.
+    Never one that a failure may return to: the deployed one, as it is until the next one stands;
+    where none is deployed only those go that have failed themselves.
     """
-    removable = [item for item in revisions if item.status is not ReleaseStatus.DEPLOYED]
+    removable = [item for item in revisions if item.status is ReleaseStatus.FAILED]
+    if any(item.status is ReleaseStatus.DEPLOYED for item in revisions):
+        removable = [item for item in revisions if item.status is not ReleaseStatus.DEPLOYED]
     return removable[: max(0, len(revisions) + 1 - HISTORY_MAX)]
 
 
@@ -195,12 +200,13 @@ def restore_revision(
         ports.releases.rollback(slug, number, timeout_seconds=run.timeout_seconds)
     except OperationFailedError:
         # A rollback carries its target's labels, so it names no writer of its own.
-        _settle(ports, slug, restored_as, writer=None)
+        if _settle(ports, slug, restored_as, writer=None):
+            forget_oldest(ports, revisions, run)
         raise
-    _forget_oldest(ports, revisions, run)
     if target is not None and target.labels is not None and target.writer is not None:
         own = replace(target.labels, writer=writer, written_for=restored_as, rollout=rollout)
         ports.releases.relabel(slug, restored_as, own)
+    forget_oldest(ports, revisions, run)
     return restored_as
 
 

@@ -133,8 +133,13 @@ class Survey:
         """
         with ThreadPoolExecutor(concurrency) as pool:
             self._renderers = pool
-            candidates = self.judge_all()
-            refused = {digest: future.result() for digest, future in self._refused.items()}
+            try:
+                candidates = self.judge_all()
+                refused = {digest: future.result() for digest, future in self._refused.items()}
+            finally:
+                self._renderers = None
+                # Whoever gives up does not wait for what has not begun.
+                pool.shutdown(cancel_futures=True)
         return [self._correct(candidate, refused) for candidate in candidates]
 
     def _correct(self, candidate: Candidate, refused: Mapping[str, str]) -> Candidate:
@@ -175,7 +180,8 @@ class Survey:
             return Candidate(slug, Standing.INVALID, latest.number, exc.problem)
         if plan.action is Action.NOTHING:
             return Candidate(slug, Standing.UP_TO_DATE, latest.number, "; ".join(plan.notes))
-        self.plans[slug] = self._share_values(plan)
+        self.plans[slug] = plan = self._share_values(plan)
+        self._begin_rendering(plan)
         return self._describe(observation, latest, plan)
 
     def _judge_pending(self, observation: Observation, latest: Revision) -> Candidate | None:
@@ -201,12 +207,17 @@ class Survey:
         """Keep equal values once: a thousand tenants mostly differ in nothing but their name."""
         if plan.labels is None:
             return plan
+        values = self._values.setdefault(plan.labels.config_digest, plan.values)
+        return replace(plan, values=values, values_before=None)
+
+    def _begin_rendering(self, plan: Plan) -> None:
+        """Ask the chart's own rules about a plan, unless they were asked about its values."""
+        if self._renderers is None or plan.labels is None:
+            return
         digest = plan.labels.config_digest
         with self._lock:
-            if self._renderers is not None and digest not in self._refused:
+            if digest not in self._refused:
                 self._refused[digest] = self._renderers.submit(self._find_refusal, plan)
-            values = self._values.setdefault(digest, plan.values)
-        return replace(plan, values=values, values_before=None)
 
     def _describe(self, observation: Observation, latest: Revision, plan: Plan) -> Candidate:
         seen = coalesce_values(plan.chart.default_values, plan.values)

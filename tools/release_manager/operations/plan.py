@@ -140,6 +140,7 @@ def plan_adjustment(
     *,
     writer: str,
     path: str,
+    validate: Validate = validate_values,
 ) -> Plan:
     """Decide how to change one value and nothing else: no chart, no default, no drift.
 
@@ -148,7 +149,7 @@ def plan_adjustment(
     slug = observation.slug
     live = replace_path(baseline.values, path, lookup_path(layers.merged(), path))
     values = {**live, RECORD_KEY: layers.to_values()[RECORD_KEY]}
-    validate_values(chart, values, tenant=slug)
+    validate(chart, values, tenant=slug)
     undone = {} if path == "replicas" else _find_undone_scaling(observation, chart, values)
     undone |= _find_foreign(observation)
     if undone:

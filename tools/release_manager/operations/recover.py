@@ -16,7 +16,7 @@ from ..state import HAND_RUN_TIMEOUT, TenantState, Verdict, determine_state, fin
 from ..tenant import ReleaseStatus, Revision, RevisionLabels
 from ..values import read_layers
 from .baseline import has_true_labels
-from .deploy import Result, remember_failure, restore_revision
+from .deploy import Result, forget_oldest, remember_failure, restore_revision
 from .observe import CUT_OFF, Observation, diagnose_tenant, observe_tenant, require_release
 from .plan import DRIFTED
 from .readiness import require_ready
@@ -128,6 +128,7 @@ def recover_tenant(
             remember_failure(ports, slug, latest.number, plan.reason)
         else:
             ports.releases.deploy(_rebuild_install(ports, observation, work.writer, run))
+            forget_oldest(ports, observation.revisions, run)
         if run.is_waiting:
             require_ready(ports, slug, observation.next_number, run, "it was repaired")
         return Result(slug, "recover", observation.next_number, str(plan.repair))

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from ..chart import Chart
 from ..ports import Ports, RunOptions
 from ..settings import Settings
-from ..values import Layers, coalesce_values, lookup_path, merge_values, without_key
+from ..values import (
+    Layers,
+    coalesce_values,
+    lookup_path,
+    merge_values,
+    validate_values,
+    without_key,
+)
 from .baseline import Baseline, choose_kept_chart, require_baseline
 from .deploy import Result, execute_plan
 from .observe import Observation
-from .plan import Action, Plan, plan_adjustment, verify_templates
+from .plan import Action, Plan, Validate, plan_adjustment, verify_templates
 from .work import look_and_plan, look_at, working_on
 
 
@@ -29,7 +38,9 @@ def _plan(
     chart = choose_kept_chart(
         ports, lambda: ports.charts.load(settings.chart), observation, baseline
     )
-    plan = plan_replicas(observation, baseline, chart, replicas, writer=writer)
+    # None and one always fit, and what there was before has fitted.
+    validate = _leave_to_helm if replicas in (None, 0, 1) else validate_values
+    plan = plan_replicas(observation, baseline, chart, replicas, writer=writer, validate=validate)
     if lookup_path(plan.values, "replicas", 1) > 1:
         # None and one are always possible; more may not be, beside a volume.
         verify_templates(ports, plan)
@@ -44,6 +55,7 @@ def plan_replicas(
     *,
     writer: str,
     is_fleet: bool = False,
+    validate: Validate = validate_values,
 ) -> Plan:
     """Decide how to run a tenant with a number of replicas; None starts it as it was before.
 
@@ -55,7 +67,23 @@ def plan_replicas(
     wanted = determine_replicas(baseline.layers, current, replicas)
     layers = _change_layers(baseline, current, wanted)
     layers = replace(layers, is_stopped_by_fleet=is_fleet and not wanted)
-    return plan_adjustment(observation, baseline, chart, layers, writer=writer, path="replicas")
+    return plan_adjustment(
+        observation,
+        baseline,
+        chart,
+        layers,
+        writer=writer,
+        path="replicas",
+        validate=validate,
+    )
+
+
+def _leave_to_helm(chart: Chart, values: Mapping[str, Any], *, tenant: str) -> None:
+    """Check nothing: Helm took all but the replicas once, and checks them before it writes.
+
+    What reads a schema takes as long to load as all requests to the API server together.
+    """
+    del chart, values, tenant
 
 
 def determine_replicas(layers: Layers, current: int, requested: int | None) -> int:
