@@ -139,6 +139,12 @@ class ReleasesContract:
             ports.releases.forget(revision)
         assert list(ports.releases.list_revisions(slug)) == rest
 
+    def test_a_revision_is_there_or_not(self, ports: Ports, slug: str, chart: Chart) -> None:
+        deploy(ports, slug, chart)
+        found = [ports.releases.has_revision(slug, number) for number in (1, 2)]
+        assert found == [True, False]
+        assert not ports.releases.has_revision(f"{slug}-z", 1)
+
     def test_a_revision_of_a_later_release_is_not_forgotten_for_another_of_its_number(
         self, ports: Ports, slug: str, chart: Chart
     ) -> None:

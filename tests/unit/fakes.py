@@ -473,6 +473,9 @@ class FakeReleases:
     def list_revisions(self, slug: str) -> Sequence[Revision]:
         return [item.revision for item in self._stored.get(slug, ())]
 
+    def has_revision(self, slug: str, number: int) -> bool:
+        return any(revision.number == number for revision in self.list_revisions(slug))
+
     def read_body(self, revision: Revision) -> RevisionBody:
         self.bodies.append((revision.slug, revision.number))
         stored = self._find(revision.slug, revision.number)

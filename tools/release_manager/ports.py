@@ -94,6 +94,10 @@ class Releases(Protocol):
         """Return a tenant's revisions, oldest first; empty when it has none."""
         ...
 
+    def has_revision(self, slug: str, number: int) -> bool:
+        """Return whether a tenant has the revision of that number. Costs less than a list."""
+        ...
+
     def read_body(self, revision: Revision) -> RevisionBody:
         """Return what only the body tells. Raises RevisionNotFoundError."""
         ...

@@ -54,6 +54,14 @@ def test_the_wait_ends_at_its_timeout(world: FakeWorld) -> None:
     assert _elapsed(world) == pytest.approx(10, abs=0.5)
 
 
+def test_a_tenant_that_is_uninstalled_meanwhile_has_not_failed(world: FakeWorld) -> None:
+    world.cluster.start_seconds = 1000
+    _begin(world)
+    world.releases.uninstall("acme", timeout_seconds=1)
+    with pytest.raises(ChangedMeanwhileError, match="uninstalled while revision 1 was waited for"):
+        _wait(world, seconds=10)
+
+
 def test_a_hopeless_cause_ends_the_wait_early(world: FakeWorld) -> None:
     world.cluster.break_image("broken")
     _begin(world, "broken")

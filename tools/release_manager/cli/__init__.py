@@ -13,8 +13,8 @@ from ..errors import OperationInterruptedError, ReleaseManagerError
 from . import change, fleet, look
 from .output import close_stdout, print_error
 
-# Objects that are made before they are searched for garbage; Python's own is 700.
-GC_THRESHOLD = 20_000
+# How many more objects there may be before they are searched for garbage.
+GC_THRESHOLD = 100_000
 
 EPILOG = """\b
 Exit codes:

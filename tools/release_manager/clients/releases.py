@@ -27,7 +27,14 @@ from ..tenant import (
     Target,
 )
 from .charts import make_temporary_folder
-from .kubernetes_api import METADATA_ONLY, ApiStatusError, Json, KubernetesApi, parse_time
+from .kubernetes_api import (
+    METADATA_OF_ONE,
+    METADATA_ONLY,
+    ApiStatusError,
+    Json,
+    KubernetesApi,
+    parse_time,
+)
 
 if TYPE_CHECKING:
     from .helm import Helm
@@ -78,6 +85,11 @@ class HelmReleases:
         """Return a tenant's revisions, oldest first; empty when it has none."""
         found = self._list(f"owner=helm,name={Target(slug).release}")
         return sorted(found, key=lambda revision: revision.number)
+
+    def has_revision(self, slug: str, number: int) -> bool:
+        """Return whether a tenant has the revision of that number. Costs less than a list."""
+        path = f"{self._path}/{_name_secret(slug, number)}"
+        return self._api.find(path, accept=METADATA_OF_ONE) is not None
 
     def _list(self, selector: str) -> list[Revision]:
         answer = self._api.get(self._path, labelSelector=selector, accept=METADATA_ONLY)

@@ -13,7 +13,7 @@ from ..errors import (
 )
 from ..ports import Deployment, Ports, RunOptions
 from ..tenant import ReleaseStatus, Revision
-from .observe import HELM_KILLED, Observation, read_latest_number
+from .observe import HELM_KILLED, Observation, find_later_revision
 from .plan import Action, Plan
 from .readiness import wait_until_ready
 
@@ -127,8 +127,8 @@ def list_outdated(revisions: Sequence[Revision]) -> Sequence[Revision]:
 
 
 def _require_unchanged(ports: Ports, slug: str, number: int) -> None:
-    latest = read_latest_number(ports, slug)
-    if latest != number:
+    latest = find_later_revision(ports, slug, number)
+    if latest is not None:
         raise ChangedMeanwhileError(
             f"hand-run helm changed it at the same moment: revision {latest} was not expected",
             remedy=f"Look with 'release-manager history {slug}', then run the command again",

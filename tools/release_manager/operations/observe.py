@@ -92,10 +92,13 @@ def observe_tenant(
     )
 
 
-def read_latest_number(ports: Ports, slug: str) -> int:
-    """Return the number of the latest revision; 0 where there is no release."""
+def find_later_revision(ports: Ports, slug: str, number: int) -> int | None:
+    """Return the number of the latest revision where there is one after ``number``."""
+    # Helm counts without gaps, and a list of one tenant's revisions goes through those of all.
+    if not ports.releases.has_revision(slug, number + 1):
+        return None
     revisions = ports.releases.list_revisions(slug)
-    return revisions[-1].number if revisions else 0
+    return max((revision.number for revision in revisions), default=number + 1)
 
 
 def require_release(observation: Observation) -> Revision:

@@ -11,7 +11,7 @@ from ..errors import ChangedMeanwhileError, ClusterUnreachableError, RolloutFail
 from ..ports import Clock, Ports, RunOptions
 from ..workload import Pod, Workload
 from .investigation import Investigation
-from .observe import read_latest_number
+from .observe import find_later_revision
 
 POLL_SECONDS = 0.4
 # Where one watch tells of all Deployments, pods are looked at this seldom until they are ready.
@@ -105,14 +105,14 @@ def wait_until_ready(
             continue
         silent.seconds(now, what=None)
         if workload is not None and workload.is_ready and cause is None:
-            _require_own_revision(ports, slug, revision)
+            _require_own_revision(ports, slug, revision, workload)
             return Readiness(is_ready=True, workload=workload)
         if (
             _is_lost(cause, lasting, now)
             or now >= deadline
             or _has_missed_deadline(workload, began_at)
         ):
-            _require_own_revision(ports, slug, revision)
+            _require_own_revision(ports, slug, revision, workload)
             return _give_up(workload, cause, run)
         if (text := _describe(workload, pods, cause)) != told:
             run.progress(text)
@@ -180,9 +180,17 @@ def require_ready(ports: Ports, slug: str, revision: int, run: RunOptions, done:
         )
 
 
-def _require_own_revision(ports: Ports, slug: str, revision: int) -> None:
-    latest = read_latest_number(ports, slug)
-    if latest != revision:
+def _require_own_revision(
+    ports: Ports, slug: str, revision: int, workload: Workload | None
+) -> None:
+    if workload is None and not ports.releases.has_revision(slug, revision):
+        raise ChangedMeanwhileError(
+            f"it was uninstalled while revision {revision} was waited for",
+            remedy="See 'release-manager list-tenants'",
+            tenant=slug,
+        )
+    latest = find_later_revision(ports, slug, revision)
+    if latest is not None:
         raise ChangedMeanwhileError(
             f"revision {revision} was replaced by revision {latest} while waiting for it",
             remedy=f"See 'release-manager history {slug}'",
