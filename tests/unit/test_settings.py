@@ -5,9 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft7Validator
 
 from release_manager.errors import InvalidSettingsError
-from release_manager.settings import SETTING_NAMES, Settings, read_settings
+from release_manager.settings import (
+    FLEET_SCHEMA,
+    SETTING_NAMES,
+    Settings,
+    _fits,
+    read_settings,
+)
 
 
 def _write(folder: Path, text: str, name: str = "fleet.yaml") -> Path:
@@ -145,3 +154,17 @@ def test_the_files_defaults_join_them() -> None:
         "image": {"registry": "registry.wareit.ai", "tag": "1"},
         "replicas": 2,
     }
+
+
+_LEAVES = (
+    st.none() | st.integers() | st.text(max_size=5) | st.sampled_from(["", "aware", "a.b", "A"])
+)
+_KEYS = st.sampled_from([*FLEET_SCHEMA["properties"], "tenant", "nonsense"])
+_TREES = st.recursive(
+    _LEAVES, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(_KEYS, inner, max_size=3)
+)
+
+
+@given(_TREES)
+def test_what_fits_is_what_the_schema_accepts(value: object) -> None:
+    assert _fits(value, FLEET_SCHEMA) is Draft7Validator(FLEET_SCHEMA).is_valid(value)

@@ -7,12 +7,11 @@ where each setting came from, for ``show-settings``.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
-
-from jsonschema import Draft7Validator
 
 from .chart import DEFAULT_PROFILE
 from .errors import InvalidSettingsError, InvalidValuesError
@@ -183,6 +182,10 @@ def _read_fleet_file(path: Path) -> dict[str, Any]:
 
 
 def _check(content: Mapping[str, Any], origins: Mapping[str, str]) -> None:
+    if _fits(content, FLEET_SCHEMA):
+        return
+    from jsonschema import Draft7Validator
+
     for error in Draft7Validator(FLEET_SCHEMA).iter_errors(dict(content)):
         where = ".".join(str(part) for part in error.absolute_path)
         origin = origins.get(where.split(".")[0], "the settings")
@@ -197,6 +200,25 @@ def _check(content: Mapping[str, Any], origins: Mapping[str, str]) -> None:
             f"field {where} ({origin}): {error.message}",
             remedy=f"It must be {wanted}" if wanted else "Correct it",
         )
+
+
+def _fits(value: object, schema: Mapping[str, Any]) -> bool:
+    """Tell whether a value fits, as far as FLEET_SCHEMA has rules.
+
+    For every command reads settings, and jsonschema, which tells what is wrong, is slow to import.
+    """
+    if schema["type"] == "string":
+        return (
+            isinstance(value, str)
+            and len(value) >= schema.get("minLength", 0)
+            and re.search(schema.get("pattern", ""), value) is not None
+        )
+    if not isinstance(value, dict):
+        return False
+    rules = schema.get("properties")
+    return rules is None or all(
+        name in rules and _fits(item, rules[name]) for name, item in value.items()
+    )
 
 
 def _source_of_unknown(content: Mapping[str, Any], origins: Mapping[str, str]) -> str:
