@@ -266,7 +266,7 @@ class Reporter:
         return {"done": done, "failed": failed, "skipped": len(reports) - done - failed}
 
     def _describe(self, progress: Progress) -> str:
-        """Return counts, rate and time left."""
+        """Return counts and rate of a wave, and the time that all that is left takes."""
         counts = self._count_wave(progress)
         total = len(progress.rollout.waves[progress.wave])
         text = f"{counts['done']} of {total} done"
@@ -279,7 +279,9 @@ class Reporter:
             return text
         rate = ended / seconds
         left = len(progress.rollout.slugs) - len(progress.reports)
-        soon = f", {format_duration(left / rate)} left" if left else ""
+        # What stays on the terminal of a wave that is over would only get older.
+        is_told = left and not progress.is_wave_over
+        soon = f", {format_duration(left / rate)} left" if is_told else ""
         return f"{text}, {rate:.1f}/s{soon}"
 
     def tell_end(self, ended: Ended) -> None:
