@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,12 @@ _numbers = itertools.count(1)
 # Workers are children of the run that started them, and share its clusters.
 RUN_PID = os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid()
 SIMULATED_NAME, REAL_NAME = f"tests-{RUN_PID}", f"real-{RUN_PID}"
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach what tests start, also where a shell has begun the run in the background."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_sessionfinish() -> None:

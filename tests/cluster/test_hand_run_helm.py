@@ -98,6 +98,13 @@ def test_start_tenant_ends_a_scaling_by_hand(operator: Operator) -> None:
     assert operator.tenant("acme")["state"] == "running"
 
 
+def test_stop_tenant_ends_a_scaling_by_hand(operator: Operator) -> None:
+    operator.run("install-tenant", "acme", "--set", "replicas=2")
+    operator.kubectl("scale", "deployment", "tenant-acme", "--replicas=1")
+    operator.run("stop-tenant", "acme")
+    assert operator.tenant("acme")["state"] == "stopped"
+
+
 def test_hand_run_helm_goes_on_after_every_kind_of_command(operator: Operator, chart: Path) -> None:
     operator.run("install-tenant", "acme")
     operator.run("stop-tenant", "acme")

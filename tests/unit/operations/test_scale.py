@@ -200,3 +200,12 @@ def test_a_stop_waits_for_its_pods_whatever_the_last_rollout_came_to(world: Fake
     assert _scale(world, 0).action == "stop"
     assert (world.clock.now() - started).total_seconds() >= 10
     assert world.statuses() == ["superseded", "deployed"]
+
+
+def test_a_scaling_by_hand_is_ended_even_where_its_field_is_no_longer_helms(
+    world: FakeWorld,
+) -> None:
+    world.install()
+    world.cluster.scale("acme", 2)
+    _scale(world, 0)
+    assert [item.is_forcing for item in world.releases.deployments] == [False, True]

@@ -171,6 +171,8 @@ def plan_adjustment(
         labels,
         baseline.values,
         baseline.chart,
+        # Whoever scales means to end what was scaled by hand, whose field it is since.
+        is_overwriting=path == "replicas" and _is_scaled_by_hand(observation),
     )
 
 
