@@ -16,7 +16,7 @@ PATH = f"/api/v1/namespaces/{NAMESPACE}/secrets"
 
 
 def lengthen_history(fleet: Fleet, revisions: int) -> None:
-    """Give each release that many revisions; those it lacks are copies, marked superseded."""
+    """Give each release that many revisions; those it lacks are copies of its latest."""
     with ThreadPoolExecutor(WORKERS) as pool:
         list(pool.map(lambda slug: _lengthen(fleet, slug, revisions), fleet.slugs))
 
@@ -27,20 +27,27 @@ def _lengthen(fleet: Fleet, slug: str, revisions: int) -> None:
     secrets = api.get(PATH, labelSelector=selector)["items"]
     by_number = {int(secret["metadata"]["labels"]["version"]): secret for secret in secrets}
     latest = max(by_number)
-    for number in range(max(1, latest - revisions + 1), latest):
+    newest = by_number[latest]
+    last = max(latest, revisions)
+    if last > latest:
+        # Numbers begin with one: what is deployed moves up, to have as many before it.
+        api.create(PATH, build_copy(newest, last, status="deployed"))
+        api.delete(f"{PATH}/{newest['metadata']['name']}")
+        del by_number[latest]
+    for number in range(last - revisions + 1, last):
         if number not in by_number:
-            api.create(PATH, build_superseded(by_number[latest], number))
+            api.create(PATH, build_copy(newest, number, status="superseded"))
 
 
-def build_superseded(secret: dict[str, Any], number: int) -> dict[str, Any]:
-    """Return a release Secret's copy as an older revision, in Helm's own encoding."""
+def build_copy(secret: dict[str, Any], number: int, *, status: str) -> dict[str, Any]:
+    """Return a release Secret's copy as another revision, in Helm's own encoding."""
     metadata = secret["metadata"]
-    labels = {**metadata["labels"], "version": str(number), "status": "superseded"}
+    labels = {**metadata["labels"], "version": str(number), "status": status}
     if REVISION_LABEL in labels:
         labels[REVISION_LABEL] = str(number)
     release = copy.deepcopy(decode_release(secret["data"]["release"]))
     release["version"] = number
-    release["info"]["status"] = "superseded"
+    release["info"]["status"] = status
     name, _, _ = metadata["name"].rpartition(".")
     return {
         "metadata": {"name": f"{name}.v{number}", "labels": labels},

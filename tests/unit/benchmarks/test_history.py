@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.history import build_superseded, decode_release, encode_release
+from benchmarks.history import build_copy, decode_release, encode_release
 
 
 def test_a_copy_is_an_older_revision_in_name_labels_and_body() -> None:
@@ -14,7 +14,7 @@ def test_a_copy_is_an_older_revision_in_name_labels_and_body() -> None:
         "type": "helm.sh/release.v1",
         "data": {"release": encode_release({"version": 12, "info": {"status": "deployed"}})},
     }
-    older = build_superseded(secret, 7)
+    older = build_copy(secret, 7, status="superseded")
     assert older["metadata"] == {
         "name": "sh.helm.release.v1.tenant-t0001.v7",
         "labels": {"version": "7", "status": "superseded", "wareit.ai/revision": "7"},
