@@ -6,6 +6,8 @@ import io
 import json
 import signal
 import sys
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +24,7 @@ from release_manager.cli.fleet import (
     _plan_and_run,
     raise_for_ending,
 )
+from release_manager.cli.output import print_note
 from release_manager.cli.rollout_output import (
     MAX_NAMED,
     Reporter,
@@ -204,20 +207,63 @@ def test_a_rollout_that_stopped_itself_tells_how_many_and_what_to_do() -> None:
     assert "abort-rollout --rollback" in error.remedy
 
 
+def _wait_for(is_done: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not is_done():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
 def test_one_signal_stops_and_two_abort(capsys: Captured) -> None:
     calls: list[str] = []
     control = Control(lambda: calls.append("end now"))
     before = signal.getsignal(signal.SIGINT)
     with _interruptible(control):
         signal.raise_signal(signal.SIGINT)
-        assert (control.is_stopping, control.is_aborting, calls) == (True, False, [])
+        _wait_for(lambda: control.is_stopping)
+        assert (control.is_aborting, calls) == (False, [])
         signal.raise_signal(signal.SIGTERM)
-        assert (control.is_aborting, calls) == (True, ["end now"])
+    assert (control.is_aborting, calls) == (True, ["end now"])
     assert signal.getsignal(signal.SIGINT) is before
     assert isinstance(control.problem, OperationInterruptedError)
     assert capsys.readouterr().err.splitlines() == [
         "nothing more is begun; Ctrl-C again ends what is in flight",
         "ending what is in flight",
+    ]
+
+
+class _Interrupted(io.StringIO):
+    """A stream in the midst of whose first line somebody presses Ctrl-C again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._busy: set[int] = set()
+        self._has_been_interrupted = False
+
+    def write(self, text: str) -> int:
+        thread = threading.get_ident()
+        if thread in self._busy:
+            raise RuntimeError("reentrant call")
+        self._busy.add(thread)
+        if not self._has_been_interrupted:
+            self._has_been_interrupted = True
+            signal.raise_signal(signal.SIGINT)
+        self._busy.remove(thread)
+        return super().write(text)
+
+
+def test_a_signal_that_comes_while_a_line_is_printed_is_heeded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said = _Interrupted()
+    monkeypatch.setattr(sys, "stderr", said)
+    control = Control()
+    with _interruptible(control):
+        print_note("a line of the main thread")
+    assert control.is_stopping
+    assert said.getvalue().splitlines() == [
+        "a line of the main thread",
+        "nothing more is begun; Ctrl-C again ends what is in flight",
     ]
 
 

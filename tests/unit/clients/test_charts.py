@@ -113,6 +113,11 @@ def test_a_folder_that_is_no_chart_is_refused(
     assert why in caught.value.problem
 
 
+def test_a_package_does_not_tell_when_it_was_made(sources: ChartSources, folder: Path) -> None:
+    # RFC 1952: bytes 4 to 7 of the header are the time.
+    assert sources.pack(sources.load(str(folder)))[4:8] == bytes(4)
+
+
 def test_a_missing_chart_is_named(sources: ChartSources) -> None:
     with pytest.raises(ChartNotFoundError, match="field chart: /nope is no chart: No such file"):
         sources.load("/nope")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from queue import SimpleQueue
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -275,30 +277,46 @@ def raise_for_ending(ended: Ended, control: Control) -> None:
         click.get_current_context().exit(1)
 
 
+_NO_MORE = 0
+
+
 @contextmanager
 def _interruptible(control: Control) -> Iterator[None]:
-    """Let the first Ctrl-C, or SIGTERM, begin nothing more, and the second end everything."""
+    """Let the first Ctrl-C, or SIGTERM, begin nothing more, and the second end everything.
 
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
+    A handler may come while a lock is held or a line is printed, so that it only passes the
+    signal on, to a thread that can wait for both.
+    """
+    signals: SimpleQueue[int] = SimpleQueue()
+    listener = threading.Thread(target=_heed, args=(signals, control), daemon=True)
+    listener.start()
+
+    def pass_on(number: int, _frame: FrameType | None) -> None:
+        signals.put(number)
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, pass_on) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        signals.put(_NO_MORE)
+        listener.join()
+
+
+def _heed(signals: SimpleQueue[int], control: Control) -> None:
+    while signals.get() != _NO_MORE:
         problem = OperationInterruptedError(
             "the rollout was interrupted",
             remedy="Go on with 'release-manager resume-rollout'",
         )
-        # First the deed: a second Ctrl-C may come while this one is still being told.
         if control.is_stopping:
             control.abort(problem)
             print_note("ending what is in flight")
         else:
             control.stop(problem)
             print_note("nothing more is begun; Ctrl-C again ends what is in flight")
-
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, interrupt) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 _scale_options = options.compose(

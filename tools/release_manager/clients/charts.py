@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gzip
 import io
 import json
 import os
@@ -57,7 +58,11 @@ class ChartSources:
         if not path.is_dir():
             return path.read_bytes()
         buffer = io.BytesIO()
-        with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=9) as package:
+        with (
+            # Else the package would tell when it was made, and never be the same again.
+            gzip.GzipFile(fileobj=buffer, mode="wb", mtime=0) as compressed,
+            tarfile.open(fileobj=compressed, mode="w") as package,
+        ):
             for name, content in sorted(_read_folder(path).items()):
                 member = tarfile.TarInfo(f"{chart.name}/{name}")
                 member.size = len(content)
