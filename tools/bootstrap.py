@@ -1,5 +1,7 @@
 """Make `.venv` from `requirements.lock`; run by the system's Python, needs nothing else.
 
+With the argument `aws` it makes `.local/aws` instead, for the tests that need S3.
+
 Safe to interrupt (the stamp that says what is installed is written last, an unfinished
 environment is made anew) and to run twice at once (the second run waits for the first). Does
 nothing, in a few milliseconds, when the environment is what the lock and `pyproject.toml` ask for.
@@ -21,10 +23,33 @@ from typing import IO, Any
 
 MINIMUM_PYTHON = (3, 11)
 ROOT = Path(__file__).resolve().parent.parent
-VENV = ROOT / ".venv"
-STAMP = VENV / "installed.json"
-LOCK_FILE = ROOT / "requirements.lock"
 PROGRESS_EVERY = 10
+
+
+class Environment:
+    """A virtual environment: its folder, what is in it, and whether this project is, too."""
+
+    def __init__(self, folder: str, lock_file: str, *, has_project: bool) -> None:
+        self.name = folder
+        self.folder = ROOT / folder
+        self.lock_file = ROOT / lock_file
+        self.has_project = has_project
+
+    @property
+    def stamp(self) -> Path:
+        """Where it says what is installed."""
+        return self.folder / "installed.json"
+
+    @property
+    def python(self) -> str:
+        """Its Python."""
+        return str(self.folder / "bin" / "python")
+
+
+ENVIRONMENTS = {
+    "": Environment(".venv", "requirements.lock", has_project=True),
+    "aws": Environment(".local/aws", "tests/postgres/aws.lock", has_project=False),
+}
 
 
 class BootstrapError(Exception):
@@ -41,52 +66,53 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def wanted_stamp() -> dict[str, Any]:
+def wanted_stamp(venv: Environment) -> dict[str, Any]:
     """Return what the stamp says when the environment is up to date, path and Python included."""
     return {
-        "folder": str(VENV),
+        "folder": str(venv.folder),
         "python": sys.version,
-        "packages": digest(LOCK_FILE),
-        "project": digest(ROOT / "pyproject.toml"),
+        "packages": digest(venv.lock_file),
+        "project": digest(ROOT / "pyproject.toml") if venv.has_project else "",
     }
 
 
-def read_stamp() -> dict[str, Any]:
+def read_stamp(venv: Environment) -> dict[str, Any]:
     """Return what is known to be installed: nothing when there is no environment that works."""
-    if not os.access(str(VENV / "bin" / "python"), os.X_OK):
+    if not os.access(venv.python, os.X_OK):
         return {}
     try:
-        stamp = json.loads(STAMP.read_text())
+        stamp = json.loads(venv.stamp.read_text())
     except (OSError, ValueError):
         return {}
     return stamp if isinstance(stamp, dict) else {}
 
 
-def count_packages() -> int:
+def count_packages(lock_file: Path) -> int:
     """Count the packages that the lock names: the lines that are neither hashes nor comments."""
-    lines = LOCK_FILE.read_text().splitlines()
+    lines = lock_file.read_text().splitlines()
     return sum(1 for line in lines if line and not line.startswith((" ", "#")))
 
 
-def make_venv() -> None:
+def make_venv(venv: Environment) -> None:
     """Make an empty virtual environment where there may be an unfinished one."""
-    shutil.rmtree(str(VENV), ignore_errors=True)
+    folder = str(venv.folder)
+    shutil.rmtree(folder, ignore_errors=True)
     made = subprocess.run(
-        [sys.executable, "-m", "venv", str(VENV)], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "venv", folder], capture_output=True, text=True, check=False
     )
     if made.returncode != 0:
-        shutil.rmtree(str(VENV), ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
         raise BootstrapError(
             f"{sys.executable} cannot make a virtual environment; install its venv module "
             "(Debian and Ubuntu: the package python3-venv)."
         )
 
 
-def run_pip(arguments: list[str], on_line: Callable[[str], None]) -> None:
+def run_pip(venv: Environment, arguments: list[str], on_line: Callable[[str], None]) -> None:
     """Run the environment's pip, hand each line to `on_line`, raise with its last lines."""
     environment = dict(os.environ, PIP_DISABLE_PIP_VERSION_CHECK="1", PIP_NO_INPUT="1")
     environment.pop("PIP_USER", None)
-    command = [str(VENV / "bin" / "python"), "-I", "-m", "pip", "install", *arguments]
+    command = [venv.python, "-I", "-m", "pip", "install", *arguments]
     lines = []
     with subprocess.Popen(
         command,
@@ -104,9 +130,9 @@ def run_pip(arguments: list[str], on_line: Callable[[str], None]) -> None:
         raise BootstrapError("\n".join([*lines[-10:], "pip could not install the packages above."]))
 
 
-def install_packages() -> None:
+def install_packages(venv: Environment) -> None:
     """Install what the lock names, each package checked against its hash."""
-    total = count_packages()
+    total = count_packages(venv.lock_file)
     seen = 0
 
     def report(line: str) -> None:
@@ -118,16 +144,16 @@ def install_packages() -> None:
         elif line.startswith("Installing collected"):
             say(f"  installing {seen} packages")
 
-    say("making the Python environment in .venv")
-    make_venv()
-    run_pip(
-        ["--require-hashes", "--no-deps", "--progress-bar", "off", "-r", str(LOCK_FILE)], report
-    )
+    say(f"making the Python environment in {venv.name}")
+    make_venv(venv)
+    options = ["--require-hashes", "--no-deps", "--progress-bar", "off"]
+    run_pip(venv, [*options, "-r", str(venv.lock_file)], report)
 
 
-def install_project() -> None:
+def install_project(venv: Environment) -> None:
     """Install this project itself, editable, so that its commands are in `.venv/bin`."""
-    run_pip(["--no-deps", "--no-build-isolation", "--quiet", "-e", str(ROOT)], lambda _line: None)
+    options = ["--no-deps", "--no-build-isolation", "--quiet"]
+    run_pip(venv, [*options, "-e", str(ROOT)], lambda _line: None)
 
 
 def take_lock() -> IO[str]:
@@ -141,22 +167,23 @@ def take_lock() -> IO[str]:
     return handle
 
 
-def bootstrap() -> None:
-    """Bring `.venv` up to date; do as little as possible."""
-    wanted = wanted_stamp()
-    if read_stamp() == wanted:
+def bootstrap(venv: Environment) -> None:
+    """Bring an environment up to date; do as little as possible."""
+    wanted = wanted_stamp(venv)
+    if read_stamp(venv) == wanted:
         return
     with take_lock():
-        found = read_stamp()
+        found = read_stamp(venv)
         if found == wanted:
             return
         started = time.monotonic()
         packages_only = {**wanted, "project": ""}
         if {**found, "project": ""} != packages_only:
-            install_packages()
-            STAMP.write_text(json.dumps(packages_only))
-        install_project()
-        STAMP.write_text(json.dumps(wanted))
+            install_packages(venv)
+            venv.stamp.write_text(json.dumps(packages_only))
+        if venv.has_project:
+            install_project(venv)
+        venv.stamp.write_text(json.dumps(wanted))
         say(f"Python environment ready in {time.monotonic() - started:.0f} s")
 
 
@@ -169,7 +196,7 @@ def main() -> int:
         )
         return 1
     try:
-        bootstrap()
+        bootstrap(ENVIRONMENTS["".join(sys.argv[1:])])
     except BootstrapError as error:
         say(str(error))
         return 1

@@ -113,7 +113,20 @@ NODEJS_ROOT = DebianRoot(
 )
 POSTGRES_ROOT = DebianRoot(
     "postgres",
-    ("busybox-static", "libnss-wrapper", "postgresql-15", "util-linux"),
+    # Not busybox alone: scripts for the official image find a whole Debian there.
+    (
+        "bash",
+        "busybox-static",
+        "coreutils",
+        "diffutils",
+        "findutils",
+        "grep",
+        "libnss-wrapper",
+        "mawk",
+        "postgresql-15",
+        "sed",
+        "util-linux",
+    ),
     "extract",
     # Compiling queries, and Perl for Debian's own commands around PostgreSQL: two thirds of it.
     excludes=(

@@ -1,8 +1,9 @@
 #!/bin/sh
 # STAND-IN for the entry point of the official image `postgres`: this project's own, and shorter.
 #
-# It knows POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_PASSWORD_FILE, POSTGRES_DB and PGDATA, runs
-# what is in /docker-entrypoint-initdb.d, and may be started as root or as any other user.
+# It knows POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_PASSWORD_FILE, POSTGRES_DB, PGDATA,
+# POSTGRES_INITDB_ARGS and POSTGRES_HOST_AUTH_METHOD, runs what is in /docker-entrypoint-initdb.d,
+# and may be started as root or as any other user.
 #
 # A database is made in $PGDATA/.unfinished and moved up when it is whole, PG_VERSION last. So one
 # is there, with its users and passwords, or there is none; a volume's own folder can be PGDATA.
@@ -67,10 +68,13 @@ forget_name() {
 }
 
 make_cluster() {
+    # Of an argument that is given twice, initdb takes the last; they are words, as in the image.
+    # shellcheck disable=SC2086
     printf '%s\n' "$POSTGRES_PASSWORD" |
         initdb --pgdata="$unfinished" --username="$POSTGRES_USER" --pwfile=/dev/stdin \
-            --auth-local=trust --auth-host=scram-sha-256 --no-instructions
-    echo "host all all all scram-sha-256" >>"$unfinished/pg_hba.conf"
+            --auth-local=trust --auth-host=scram-sha-256 --no-instructions \
+            ${POSTGRES_INITDB_ARGS:-}
+    echo "host all all all ${POSTGRES_HOST_AUTH_METHOD:-scram-sha-256}" >>"$unfinished/pg_hba.conf"
     echo "listen_addresses = '*'" >>"$unfinished/postgresql.conf"
 }
 
