@@ -5,8 +5,10 @@ CLUSTER := $(RUN) -m local_cluster
 # More than cores: tests of clusters wait for most of their time.
 WORKERS = $(shell $(PYTHON) -c 'import os; print(min(6, (os.cpu_count() or 1) + 2))')
 FLEET ?= 100
+RESOLVE = .local/uv/bin/uv pip compile -q --upgrade --universal --python-version 3.11 \
+	--generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down demo-kubeconfig tools-path check test bench trials lock clean-cache .venv
+.PHONY: help demo demo-down demo-kubeconfig tools-path check test bench trials lock clean-cache .venv aws
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,10 +30,10 @@ check: .venv ## Lint, types, imports and unit tests: seconds
 	@.venv/bin/mypy && .venv/bin/lint-imports
 	@.venv/bin/pytest tests/unit
 
-test: check ## Everything: `make check`, then charts, a local cluster, real containers
+test: check aws ## Everything: `make check`, then charts, Postgres, a local cluster, real containers
 	@$(CLUSTER) build --for test
 	@.venv/bin/pytest --numprocesses $(WORKERS) --dist worksteal \
-		tests/containers tests/cluster tests/charts
+		tests/containers tests/cluster tests/postgres tests/charts
 
 bench: .venv ## Measure beside helm and the Helm SDK (FLEET="100 1000" tenants, BENCH_OUT=file for JSON)
 	@$(RUN) -m benchmarks $(FLEET) $(if $(BENCH_OUT),--out "$(BENCH_OUT)")
@@ -41,11 +43,14 @@ trials: .venv ## Kill rollouts at random moments and resume them (TRIALS=100)
 
 lock: ## Resolve requirements.lock anew from pyproject.toml
 	@test -x .local/uv/bin/uv || { $(PYTHON) -m venv .local/uv && .local/uv/bin/pip -q install uv==0.13.9; }
-	@.local/uv/bin/uv pip compile -q pyproject.toml --extra dev -o requirements.lock --upgrade --universal \
-		--python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
+	@$(RESOLVE) pyproject.toml --extra dev -o requirements.lock
+	@$(RESOLVE) tests/postgres/aws.in -o tests/postgres/aws.lock
 
 clean-cache: .venv ## Stop the local clusters and remove all tools that were built
 	@$(CLUSTER) clean-cache
 
 .venv:
 	@$(PYTHON) tools/bootstrap.py
+
+aws:
+	@$(PYTHON) tools/bootstrap.py aws

@@ -9,14 +9,39 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.charts.chart import CHART, SCENARIOS, Manifest, Render, RunTool, scenario_name
+from tests.charts.chart import (
+    ALL_SCENARIOS,
+    CHART,
+    CHARTS,
+    RELEASES,
+    SCENARIOS,
+    Manifest,
+    Render,
+    RunTool,
+    Scenario,
+    scenario_name,
+)
 
 
 @pytest.fixture(params=SCENARIOS, ids=scenario_name)
 def scenario(request: pytest.FixtureRequest) -> Path:
-    """One of the chart's ci/*-values.yaml."""
+    """One of the tenant chart's ci/*-values.yaml."""
     path: Path = request.param
     return path
+
+
+@pytest.fixture(params=CHARTS, ids=lambda chart: chart.name)
+def any_chart(request: pytest.FixtureRequest) -> Path:
+    """Each of the charts."""
+    path: Path = request.param
+    return path
+
+
+@pytest.fixture(params=ALL_SCENARIOS, ids=lambda scenario: scenario.name)
+def any_scenario(request: pytest.FixtureRequest) -> Scenario:
+    """Each of the charts' scenarios."""
+    found: Scenario = request.param
+    return found
 
 
 @pytest.fixture(scope="session")
@@ -32,10 +57,11 @@ def run_tool(tools_path: Path) -> RunTool:
 
 @pytest.fixture(scope="session")
 def render(run_tool: RunTool) -> Render:
-    """Render the chart as release tenant-acme in namespace aware; further arguments are Helm's."""
+    """Render a chart, by default the tenant's, in namespace aware; further arguments are Helm's."""
 
-    def render_chart(*args: object) -> list[Manifest]:
-        result = run_tool("helm", "template", "tenant-acme", CHART, "--namespace", "aware", *args)
+    def render_chart(*args: object, chart: Path = CHART) -> list[Manifest]:
+        release = RELEASES[chart]
+        result = run_tool("helm", "template", release, chart, "--namespace", "aware", *args)
         assert result.returncode == 0, result.stderr
         return [manifest for manifest in yaml.safe_load_all(result.stdout) if manifest]
 

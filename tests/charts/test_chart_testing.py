@@ -14,19 +14,17 @@ import shutil
 import subprocess
 import tarfile
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
 import pytest
 
 from local_cluster.clusters import Cluster
-from tests.charts.chart import CHART, SCENARIOS, RunTool, scenario_name
+from local_cluster.locks import hold
+from tests.charts.chart import PLATFORM, RunTool, Scenario
 
-CLONE = CHART.parents[1]
-CHART_IN_CLONE = CHART.relative_to(CLONE)
-# ct mostly waits: more at once than the machine has cores.
-WORKERS = 4
+CLONE = PLATFORM.parents[1]
 
 RunChartTesting = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -39,25 +37,27 @@ def run_git(folder: Path, *args: str) -> subprocess.CompletedProcess[bytes]:
 
 
 @cache
-def find_previous_revision() -> str | None:
+def find_previous_revision(chart: Path) -> str | None:
     """Return the newest commit whose chart differs from the one at hand."""
-    path = str(CHART_IN_CLONE)
+    path = str(chart.relative_to(CLONE))
     for commit in run_git(CLONE, "log", "--format=%H", "--", path).stdout.decode().split():
         if run_git(CLONE, "diff", "--quiet", commit, "--", path).returncode:
             return commit
     return None
 
 
-def write_chart(repository: Path, files: str) -> None:
+def write_chart(repository: Path, chart: Path, files: str) -> None:
     """Put the chart at hand, with these values files alone, in the place of what is there."""
-    shutil.rmtree(repository / CHART_IN_CLONE, ignore_errors=True)
-    keep_values_files(shutil.copytree(CHART, repository / CHART_IN_CLONE), files)
+    there = repository / chart.relative_to(CLONE)
+    shutil.rmtree(there, ignore_errors=True)
+    keep_values_files(shutil.copytree(chart, there), files)
 
 
-def write_previous_chart(repository: Path, files: str) -> None:
+def write_previous_chart(repository: Path, chart: Path, files: str) -> None:
     """Put the chart's previous revision, with these values files alone, into the repository."""
-    if commit := find_previous_revision():
-        archive = run_git(CLONE, "archive", commit, str(CHART_IN_CLONE)).stdout
+    there = repository / chart.relative_to(CLONE)
+    if commit := find_previous_revision(chart):
+        archive = run_git(CLONE, "archive", commit, str(chart.relative_to(CLONE))).stdout
         with tarfile.open(fileobj=io.BytesIO(archive)) as members:
             # Not extractall(): its safe filter came with Python 3.11.4, its default warns later.
             for member in members:
@@ -66,9 +66,9 @@ def write_previous_chart(repository: Path, files: str) -> None:
                     path = repository / member.name
                     path.parent.mkdir(parents=True, exist_ok=True)
                     path.write_bytes(content.read())
-        keep_values_files(repository / CHART_IN_CLONE, files)
-    if not any((repository / CHART_IN_CLONE / "ci").glob(files)):
-        write_chart(repository, files)
+        keep_values_files(there, files)
+    if not any((there / "ci").glob(files)):
+        write_chart(repository, chart, files)
 
 
 def keep_values_files(chart: Path, files: str) -> None:
@@ -83,13 +83,13 @@ def commit_chart(repository: Path) -> None:
         assert result.returncode == 0, result.stderr
 
 
-def make_repository(folder: Path, files: str = "*-values.yaml") -> Path:
-    """Make a repository for ct with those of the chart's values files whose name matches."""
+def make_repository(folder: Path, chart: Path, files: str = "*-values.yaml") -> Path:
+    """Make a repository for ct with those of a chart's values files whose name matches."""
     assert run_git(folder, "init", "--initial-branch", "work").returncode == 0
-    write_previous_chart(folder, files)
+    write_previous_chart(folder, chart, files)
     commit_chart(folder)
     assert run_git(folder, "update-ref", "refs/remotes/origin/main", "HEAD").returncode == 0
-    write_chart(folder, files)
+    write_chart(folder, chart, files)
     commit_chart(folder)
     return folder
 
@@ -97,20 +97,21 @@ def make_repository(folder: Path, files: str = "*-values.yaml") -> Path:
 @pytest.fixture(scope="session")
 def run_chart_testing(run_tool: RunTool) -> RunChartTesting:
     def run(
-        command: str, repository: Path, *args: str, **environment: str
+        command: str, chart: Path, repository: Path, *args: str, **environment: str
     ) -> subprocess.CompletedProcess[str]:
-        options = ("--target-branch=main", f"--charts={CHART_IN_CLONE}", *args)
+        options = ("--target-branch=main", f"--charts={chart.relative_to(CLONE)}", *args)
         return run_tool("ct", command, *options, cwd=repository, env=os.environ | environment)
 
     return run
 
 
 def test_ct_lint_finds_nothing(
-    run_chart_testing: RunChartTesting, tmp_path: Path, tools_path: Path
+    run_chart_testing: RunChartTesting, any_chart: Path, tmp_path: Path, tools_path: Path
 ) -> None:
     result = run_chart_testing(
         "lint",
-        make_repository(tmp_path),
+        any_chart,
+        make_repository(tmp_path, any_chart),
         f"--chart-yaml-schema={tools_path / 'chart_schema.yaml'}",
         f"--lint-conf={tools_path / 'lintconf.yaml'}",
         # Versions rise with a release, not with each commit; maintainers are a company.
@@ -121,38 +122,39 @@ def test_ct_lint_finds_nothing(
     assert result.returncode == 0, result.stdout
 
 
-@pytest.fixture(scope="session")
-def installations(
+@contextmanager
+def taking_turns(chart: Path, cluster: Cluster) -> Iterator[None]:
+    """Let one worker at a time install a chart that has objects outside of its namespace."""
+    if chart != PLATFORM:
+        yield
+        return
+    with hold(cluster.kubeconfig.parent / "platform.lock", "installing the platform"):
+        yield
+
+
+def test_ct_installs_and_upgrades_the_scenario(
     run_chart_testing: RunChartTesting,
     run_tool: RunTool,
     cluster: Cluster,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[dict[str, Future[subprocess.CompletedProcess[str]]]]:
-    """What ct will say about installing, testing and upgrading each scenario."""
+    any_scenario: Scenario,
+    tmp_path: Path,
+) -> None:
     kubeconfig = str(cluster.kubeconfig)
-
-    def install(scenario: Path) -> subprocess.CompletedProcess[str]:
-        # ct's own namespaces take ten seconds each to go.
-        namespace = f"ct-{scenario_name(scenario)}"
-        run_tool("kubectl", "--kubeconfig", kubeconfig, "create", "namespace", namespace)
-        return run_chart_testing(
+    # ct's own namespaces take ten seconds each to go.
+    namespace = f"ct-{any_scenario.name}"
+    run_tool("kubectl", "--kubeconfig", kubeconfig, "create", "namespace", namespace)
+    repository = make_repository(tmp_path, any_scenario.chart, any_scenario.values.name)
+    with taking_turns(any_scenario.chart, cluster):
+        result = run_chart_testing(
             "install",
-            make_repository(tmp_path_factory.mktemp(namespace), scenario.name),
+            any_scenario.chart,
+            repository,
             "--upgrade",
             f"--namespace={namespace}",
             # ct's releases have random names: let each have the volume that the last one kept.
             "--helm-extra-set-args=--take-ownership",
             KUBECONFIG=kubeconfig,
         )
-
-    with ThreadPoolExecutor(WORKERS) as pool:
-        yield {scenario_name(each): pool.submit(install, each) for each in SCENARIOS}
-
-
-def test_ct_installs_and_upgrades_the_scenario(
-    installations: dict[str, Future[subprocess.CompletedProcess[str]]], scenario: Path
-) -> None:
-    result = installations[scenario_name(scenario)].result()
 
     assert result.returncode == 0, result.stdout + result.stderr
     assert "skipped because" not in result.stdout

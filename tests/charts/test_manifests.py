@@ -1,11 +1,10 @@
-"""Every scenario's manifests against strict schemas of Kubernetes and Traefik."""
+"""Every scenario's manifests against strict schemas of Kubernetes, Traefik and cert-manager."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 import yaml
@@ -13,7 +12,7 @@ import yaml
 from local_cluster.build import group_folder
 from local_cluster.catalogue import CRDS
 from local_cluster.clusters import Cluster
-from tests.charts.chart import Manifest, Render, RunTool
+from tests.charts.chart import Manifest, Render, RunTool, Scenario
 from tests.charts.json_schemas import write_schemas
 
 Check = Callable[[list[Manifest]], subprocess.CompletedProcess[str]]
@@ -26,7 +25,8 @@ def check_manifests(
     run_tool: RunTool,
 ) -> Check:
     openapi = run_tool("kubectl", "--kubeconfig", cluster.kubeconfig, "get", "--raw", "/openapi/v2")
-    crds = yaml.safe_load_all((group_folder(CRDS) / "traefik.yaml").read_text())
+    files = group_folder(CRDS).rglob("*.yaml")
+    crds = (crd for file in files for crd in yaml.safe_load_all(file.read_text()))
     folder = tmp_path_factory.mktemp("schemas")
     location = write_schemas(folder, json.loads(openapi.stdout), filter(None, crds))
 
@@ -39,9 +39,10 @@ def check_manifests(
 
 
 def test_every_scenario_fits_the_schemas(
-    scenario: Path, render: Render, check_manifests: Check
+    any_scenario: Scenario, render: Render, check_manifests: Check
 ) -> None:
-    result = check_manifests(render("--values", scenario))
+    manifests = render("--values", any_scenario.values, chart=any_scenario.chart)
+    result = check_manifests(manifests)
 
     assert result.returncode == 0, result.stdout
 

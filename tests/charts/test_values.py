@@ -1,12 +1,10 @@
-"""The contract for values: values.yaml and values.schema.json, to Helm and to Python alike."""
+"""The tenant's contract for values, to Helm and to Python alike."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -18,86 +16,10 @@ from tests.charts.chart import CHART, RunTool, Values, scenario_name
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 DEFAULTS = yaml.safe_load((CHART / "values.yaml").read_text())
 OPENCLAW = yaml.safe_load((CHART / "profiles" / "openclaw.yaml").read_text())
-# Kubernetes' own shapes, of which values.yaml shows only what it sets.
-OPTIONAL = re.compile(r"(probes|resources|strategy|podSecurityContext|securityContext)\.")
 
 
 def is_valid(values: Values) -> bool:
     return Draft7Validator(SCHEMA).is_valid(coalesce_values(DEFAULTS, values))
-
-
-def resolve(schema: Values) -> Values:
-    """Return the definition that a schema refers to, else the schema itself."""
-    reference: str = schema.get("$ref", "")
-    definition: Values = SCHEMA["definitions"].get(reference.removeprefix("#/definitions/"), schema)
-    return definition
-
-
-def iter_properties(schema: Values, prefix: str = "") -> Iterator[tuple[str, Values]]:
-    """Yield dotted path and schema of everything that has a name of its own."""
-    for name, child in schema.get("properties", {}).items():
-        yield prefix + name, resolve(child)
-        yield from iter_properties(resolve(child), f"{prefix}{name}.")
-
-
-def has_path(values: Any, path: str) -> bool:
-    for key in path.split("."):
-        if not isinstance(values, dict) or key not in values:
-            return False
-        values = values[key]
-    return True
-
-
-PROPERTIES = dict(iter_properties(SCHEMA))
-
-
-def test_the_schema_is_a_schema() -> None:
-    Draft7Validator.check_schema(SCHEMA)
-
-
-def test_the_defaults_fit_the_schema() -> None:
-    Draft7Validator(SCHEMA).validate(DEFAULTS)
-
-
-def test_every_property_of_the_schema_stands_in_values_yaml() -> None:
-    own = [path for path in PROPERTIES if not OPTIONAL.match(path)]
-    own.remove("gateway.config.gateway")  # free-form; typed only for the sake of a check
-    own.remove("gateway.config.gateway.auth")
-
-    assert [path for path in own if not has_path(DEFAULTS, path)] == []
-
-
-def test_every_object_with_known_properties_is_closed() -> None:
-    open_ones = [
-        path
-        for path, schema in PROPERTIES.items()
-        if "properties" in schema and schema.get("additionalProperties") is not False
-    ]
-
-    assert open_ones == ["gateway.config", "gateway.config.gateway"]
-
-
-def test_no_value_of_the_chart_can_be_removed_by_null() -> None:
-    schemas = {"": SCHEMA} | PROPERTIES
-    closed = {path: each for path, each in schemas.items() if "properties" in each}
-    own = {path: each for path, each in closed.items() if not OPTIONAL.match(f"{path}.")}
-    del own["gateway.config"], own["gateway.config.gateway"]
-
-    assert [
-        path for path, each in own.items() if each["required"] != list(each["properties"])
-    ] == []
-
-
-def test_every_leaf_says_what_it_must_be() -> None:
-    leaves = {path: each for path, each in PROPERTIES.items() if each.get("type") != "object"}
-
-    assert [path for path, schema in leaves.items() if "description" not in schema] == []
-
-
-def test_every_scenario_fits_the_schema(scenario: Path) -> None:
-    values = yaml.safe_load(scenario.read_text())
-
-    Draft7Validator(SCHEMA).validate(coalesce_values(DEFAULTS, values))
 
 
 def test_every_profile_fits_the_schema() -> None:
