@@ -28,7 +28,7 @@ from release_manager.errors import (
     TenantNotFoundError,
 )
 from release_manager.operations.readiness import wait_until_ready
-from release_manager.ports import Deployment, Ports, RunOptions
+from release_manager.ports import Deployment, Ports, RunOptions, Secret, Surroundings
 from release_manager.rollout.journal import Journal, Outcome, Report, State
 from release_manager.rollout.plan import Kind, Rollout
 from release_manager.tenant import ReleaseStatus, Revision, RevisionLabels, Target
@@ -538,6 +538,42 @@ class SecretsContract:
         assert not ports.secrets.has_secret(name, "other")
         assert not ports.secrets.has_secret("other", "token")
 
+    def test_a_shared_secret_is_created_once_and_read_back(self, ports: Ports, slug: str) -> None:
+        assert ports.secrets.read(f"{slug}-shared") is None
+        assert ports.secrets.create(Secret(f"{slug}-shared", {"a": "ä\n", "b": ""}))
+        assert not ports.secrets.create(Secret(f"{slug}-shared", {"a": "2"}))
+        secret = ports.secrets.read(f"{slug}-shared")
+        assert secret is not None
+        assert secret.data == {"a": "ä\n", "b": ""}
+        assert ports.secrets.exists(f"{slug}-shared")
+        assert "ä\n" in ports.secrets.list_values([f"{slug}-shared"])
+
+    def test_an_update_replaces_all_that_a_shared_secret_holds(
+        self, ports: Ports, slug: str
+    ) -> None:
+        ports.secrets.create(Secret(f"{slug}-shared", {"a": "1", "b": "2"}))
+        seen = ports.secrets.read(f"{slug}-shared")
+        assert seen is not None
+        ports.secrets.update(replace(seen, data={"b": "3", "c": "4"}))
+        secret = ports.secrets.read(f"{slug}-shared")
+        assert secret is not None
+        assert secret.data == {"b": "3", "c": "4"}
+        with pytest.raises(ChangedMeanwhileError):
+            ports.secrets.update(replace(seen, data={"b": "5"}))
+
+    def test_a_shared_secret_is_deleted_once(self, ports: Ports, slug: str) -> None:
+        ports.secrets.create(Secret(f"{slug}-shared", {"a": "1"}))
+        assert ports.secrets.delete(f"{slug}-shared")
+        assert not ports.secrets.delete(f"{slug}-shared")
+
+    def test_what_is_not_there_cannot_be_updated(self, ports: Ports, slug: str) -> None:
+        ports.secrets.create(Secret(f"{slug}-shared", {"a": "1"}))
+        seen = ports.secrets.read(f"{slug}-shared")
+        assert seen is not None
+        ports.secrets.delete(f"{slug}-shared")
+        with pytest.raises(ChangedMeanwhileError):
+            ports.secrets.update(seen)
+
 
 class LivenessContract:
     """Port ``Liveness``."""
@@ -742,3 +778,35 @@ class ChartsContract:
         package = ports.charts.pack(chart)
         assert ports.charts.pack(chart) == package
         assert ports.charts.unpack(package).digest == chart.digest
+
+
+class SurroundingsContract:
+    """Port ``Surroundings``; a module that runs it has the fixture ``surroundings``.
+
+    Its namespace is not there, nor is cert-manager.
+    """
+
+    def test_a_namespace_is_created_once_with_its_labels(self, surroundings: Surroundings) -> None:
+        assert surroundings.read_namespace_labels() is None
+        assert surroundings.create_namespace({"team": "a"})
+        assert not surroundings.create_namespace({"team": "b"})
+        labels = surroundings.read_namespace_labels()
+        assert labels is not None
+        assert labels["team"] == "a"
+
+    def test_labels_are_added_to_those_that_a_namespace_has(
+        self, surroundings: Surroundings
+    ) -> None:
+        surroundings.create_namespace({"team": "a", "level": "1"})
+        surroundings.label_namespace({"level": "2", "more": "3"})
+        labels = surroundings.read_namespace_labels()
+        assert labels is not None
+        assert {name: labels.get(name) for name in ("team", "level", "more")} == {
+            "team": "a",
+            "level": "2",
+            "more": "3",
+        }
+
+    def test_groups_are_known_or_not(self, surroundings: Surroundings) -> None:
+        assert surroundings.has_group("apps")
+        assert not surroundings.has_group("example.invalid")

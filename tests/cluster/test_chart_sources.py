@@ -28,6 +28,7 @@ class Registry:
 
     address: str
     certificate: Path
+    digest: str
 
 
 def _describe(kind: str, content: bytes) -> dict[str, Any]:
@@ -89,7 +90,8 @@ def registry(cluster: Cluster, package: Path) -> Iterator[Registry]:
     server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield Registry(f"127.0.0.1:{server.server_port}", pki / "apiserver.crt")
+    digest = _describe(*blobs["manifests/0.1.0"])["digest"]
+    yield Registry(f"127.0.0.1:{server.server_port}", pki / "apiserver.crt", digest)
     server.shutdown()
     thread.join()
     server.server_close()
@@ -110,6 +112,21 @@ def test_a_tenant_is_installed_from_a_registry(operator: Operator, registry: Reg
     trusting.run("install-tenant", "acme", "--chart", reference)
     # The folder's digest is the same: nothing is left to do.
     assert "nothing to do" in operator.run("upgrade-tenant", "acme").stdout
+
+
+def test_a_chart_is_pulled_by_its_digest_and_no_other(
+    operator: Operator, registry: Registry
+) -> None:
+    trusting = replace(
+        operator,
+        environment={**operator.environment, "SSL_CERT_FILE": str(registry.certificate)},
+    )
+    reference = f"oci://{registry.address}/charts/aware-tenant:0.1.0@{registry.digest}"
+    trusting.run("install-tenant", "acme", "--chart", reference)
+
+    other = f"{reference[:-4]}0000"
+    result = trusting.run("upgrade-tenant", "acme", "--chart", other, exit_code=2)
+    assert "cannot be pulled" in result.stderr
 
 
 def test_a_chart_that_the_registry_does_not_have_is_named(

@@ -7,7 +7,8 @@ import pytest
 from release_manager.chart import Chart
 from release_manager.clients.kubernetes_api import connect
 from release_manager.clients.releases import _decode_release, _encode_release
-from release_manager.ports import Ports, RunOptions
+from release_manager.clients.surroundings import KubernetesSurroundings
+from release_manager.ports import Ports, RunOptions, Surroundings
 from release_manager.settings import Settings
 from release_manager.tenant import ReleaseStatus, Target
 from tests import contracts
@@ -44,6 +45,12 @@ def leave_pending(settings: Settings, ports: Ports) -> contracts.LeavePending:
     return write
 
 
+@pytest.fixture
+def surroundings(settings: Settings, slug: str) -> Surroundings:
+    api = connect(settings.kubeconfig, settings.context)
+    return KubernetesSurroundings(api, f"{settings.namespace}-{slug}-elsewhere")
+
+
 class TestHelmReleases(contracts.ReleasesContract):
     """HelmReleases."""
 
@@ -70,3 +77,7 @@ class TestKubernetesHolds(contracts.HoldsContract):
 
 class TestKubernetesJournals(contracts.JournalsContract):
     """KubernetesJournals."""
+
+
+class TestKubernetesSurroundings(contracts.SurroundingsContract):
+    """KubernetesSurroundings."""

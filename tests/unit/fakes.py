@@ -31,11 +31,13 @@ from release_manager.errors import (
 from release_manager.operations.deploy import Result
 from release_manager.operations.install import install_tenant
 from release_manager.operations.upgrade import UpgradeRequest, upgrade_tenant
+from release_manager.part import PARTS
 from release_manager.ports import (
     Clock,
     Deployment,
     Ports,
     RunOptions,
+    Secret,
     TokenSecret,
     Workloads,
 )
@@ -201,6 +203,7 @@ class FakeCluster:
         self.node_outages: dict[str, datetime] = {}
         self.volumes: set[str] = set()
         self.selected: dict[str, set[str]] = {}
+        self.job_pods: dict[str, list[Pod]] = {}
         self.pod_lists = 0
         self.reads: list[str] = []
 
@@ -274,6 +277,9 @@ class FakeCluster:
         wanted = sorted(self._applied) if slug is None else [slug]
         pods = {name: self._show_pods(name) for name in wanted if name in self._applied}
         return {name: found for name, found in pods.items() if found}
+
+    def list_job_pods(self, job: str) -> Sequence[Pod]:
+        return self.job_pods.get(job, [])
 
     def list_all_events(self) -> Sequence[Event]:
         self.reads.append("events")
@@ -461,13 +467,14 @@ class FakeReleases:
     # The port.
 
     def list_latest(self) -> Sequence[Revision]:
-        return [self._stored[slug][-1].revision for slug in sorted(self._stored)]
+        return [found[-1] for found in self.list_current().values()]
 
     def list_current(self) -> Mapping[str, Sequence[Revision]]:
         superseded = ReleaseStatus.SUPERSEDED
         return {
             slug: [item.revision for item in stored if item.revision.status is not superseded]
             for slug, stored in sorted(self._stored.items())
+            if slug not in PARTS
         }
 
     def list_revisions(self, slug: str) -> Sequence[Revision]:
@@ -680,12 +687,44 @@ class FakeReleases:
 
 
 class FakeSecrets:
-    """Port ``Secrets``. others: Secrets of somebody else, as (name, key)."""
+    """Port ``Secrets``. others: Secrets of somebody else, as (name, key).
+
+    before_create: called once, when the next Secret is created.
+    """
 
     def __init__(self) -> None:
         self._tokens: dict[str, TokenSecret] = {}
+        self._shared: dict[str, Secret] = {}
+        self.before_create: Callable[[], None] | None = None
         self._writes = 0
         self.others: set[tuple[str, str]] = set()
+
+    def read(self, name: str) -> Secret | None:
+        return self._shared.get(name)
+
+    def create(self, secret: Secret) -> bool:
+        before, self.before_create = self.before_create, None
+        if before is not None:
+            before()
+        if secret.name in self._shared:
+            return False
+        self._share(secret)
+        return True
+
+    def update(self, secret: Secret) -> None:
+        current = self._shared.get(secret.name)
+        if current is None or current.resource_version != secret.resource_version:
+            raise ChangedMeanwhileError(
+                f"Secret {secret.name} was changed by somebody else just now", remedy="Again"
+            )
+        self._share(secret)
+
+    def delete(self, name: str) -> bool:
+        return self._shared.pop(name, None) is not None
+
+    def _share(self, secret: Secret) -> None:
+        self._writes += 1
+        self._shared[secret.name] = replace(secret, resource_version=str(self._writes))
 
     def read_token(self, slug: str) -> TokenSecret | None:
         return self._tokens.get(slug)
@@ -712,11 +751,13 @@ class FakeSecrets:
     def list_values(self, names: Sequence[str]) -> Sequence[str]:
         tokens = {Target(slug).token_secret: secret for slug, secret in self._tokens.items()}
         found = [tokens[name] for name in names if name in tokens]
-        return [text for secret in found for text in (secret.token, secret.previous) if text]
+        shared = [self._shared[name] for name in names if name in self._shared]
+        own = [text for secret in found for text in (secret.token, secret.previous) if text]
+        return [*own, *(text for secret in shared for text in secret.data.values())]
 
     def exists(self, name: str) -> bool:
         own = {Target(slug).token_secret for slug in self._tokens}
-        return name in own | {other for other, _ in self.others}
+        return name in own | {other for other, _ in self.others} | self._shared.keys()
 
     def has_secret(self, name: str, key: str) -> bool:
         own = {(Target(slug).token_secret, "token") for slug in self._tokens}
@@ -868,9 +909,9 @@ class FakeJournals:
 class FakeWorld:
     """All doubles, joined; what an operation gets is ``ports``, ``settings`` and ``run()``."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: FakeClock | None = None) -> None:
         self.chart = build_chart()
-        self.clock = FakeClock()
+        self.clock = clock or FakeClock()
         self.cluster = FakeCluster(self.clock)
         self.releases = FakeReleases(self.cluster)
         self.secrets = FakeSecrets()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from release_manager.chart import Chart
-from release_manager.ports import Ports, RunOptions
+from release_manager.ports import Ports, RunOptions, Surroundings
 from tests import contracts
 from tests.unit.fakes import FakeWorld
+from tests.unit.operations.platforms import FakeSurroundings
 
 
 @pytest.fixture
@@ -36,6 +37,11 @@ def leave_pending(world: FakeWorld) -> contracts.LeavePending:
     return world.releases.set_status
 
 
+@pytest.fixture
+def surroundings() -> Surroundings:
+    return FakeSurroundings()
+
+
 class TestFakeReleases(contracts.ReleasesContract):
     """FakeReleases."""
 
@@ -62,3 +68,7 @@ class TestFakeHolds(contracts.HoldsContract):
 
 class TestFakeJournals(contracts.JournalsContract):
     """FakeJournals."""
+
+
+class TestFakeSurroundings(contracts.SurroundingsContract):
+    """FakeSurroundings."""

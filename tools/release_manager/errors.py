@@ -12,6 +12,7 @@
     │   ├── TenantNotFoundError
     │   ├── RevisionNotFoundError
     │   ├── RolloutNotFoundError
+    │   ├── JobTemplateNotFoundError
     │   └── DriftError
     ├── OperationFailedError         exit code 1: it failed, the cluster is consistent
     │   ├── HelmFailedError
@@ -31,6 +32,8 @@ carries the value of a secret.
 
 from __future__ import annotations
 
+from .part import tell_subject
+
 
 class ReleaseManagerError(Exception):
     """Root of the tree: what happened (``problem``), what to do next (``remedy``)."""
@@ -44,8 +47,8 @@ class ReleaseManagerError(Exception):
         self.tenant = tenant
 
     def __str__(self) -> str:
-        """Return one paragraph: ``tenant acme: problem. Remedy.``."""
-        subject = f"tenant {self.tenant}: " if self.tenant is not None else ""
+        """Return one paragraph: ``tenant acme: problem. Remedy.``, or ``api: problem. ...``."""
+        subject = f"{tell_subject(self.tenant)}: " if self.tenant is not None else ""
         return f"{subject}{_sentence(self.problem)} {_sentence(self.remedy)}"
 
 
@@ -93,6 +96,10 @@ class RevisionNotFoundError(InvalidInputError):
 
 class RolloutNotFoundError(InvalidInputError):
     """There is no such rollout, or none to go on with."""
+
+
+class JobTemplateNotFoundError(InvalidInputError):
+    """The platform has no such job, for its values switch it off."""
 
 
 class DriftError(InvalidInputError):

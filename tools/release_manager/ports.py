@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Protocol
 
 from .chart import Chart
@@ -187,6 +188,10 @@ class Cluster(Protocol):
         """Return the pods of one tenant or of all, by slug, oldest first."""
         ...
 
+    def list_job_pods(self, job: str) -> Sequence[Pod]:
+        """Return the pods of a Job, oldest first."""
+        ...
+
     def list_events(self, slug: str) -> Sequence[Event]:
         """Return the events about a tenant's objects, oldest first."""
         ...
@@ -230,8 +235,36 @@ class TokenSecret:
     resource_version: str
 
 
+@dataclass(frozen=True)
+class Secret:
+    """A Secret that several share: text by key.
+
+    resource_version: of the read, which makes an update a compare-and-swap.
+    """
+
+    name: str
+    data: Mapping[str, str] = field(repr=False)
+    resource_version: str = ""
+
+
 class Secrets(Protocol):
-    """The Secrets that hold tenants' tokens."""
+    """The Secrets of one namespace: tenants' tokens, and what the parts share."""
+
+    def read(self, name: str) -> Secret | None:
+        """Return a Secret, or None."""
+        ...
+
+    def create(self, secret: Secret) -> bool:
+        """Create a Secret; False when there is one of that name already."""
+        ...
+
+    def update(self, secret: Secret) -> None:
+        """Replace all that a Secret holds. Raises ChangedMeanwhileError."""
+        ...
+
+    def delete(self, name: str) -> bool:
+        """Delete a Secret; False when there was none."""
+        ...
 
     def read_token(self, slug: str) -> TokenSecret | None:
         """Return the tenant's token, or None."""
@@ -371,3 +404,116 @@ class Ports:
     charts: Charts
     holds: Holds
     journals: Journals
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Whether an object that another controller looks after is ready, and why not."""
+
+    kind: str
+    name: str
+    is_ready: bool
+    reason: str = ""
+
+
+class Surroundings(Protocol):
+    """What the parts find, and need, beside their releases."""
+
+    def read_namespace_labels(self) -> Mapping[str, str] | None:
+        """Return the labels of the namespace, or None where it does not exist."""
+        ...
+
+    def create_namespace(self, labels: Mapping[str, str]) -> bool:
+        """Create the namespace; False when it is there already."""
+        ...
+
+    def label_namespace(self, labels: Mapping[str, str]) -> None:
+        """Write labels on the namespace, and keep its others."""
+        ...
+
+    def has_group(self, group: str) -> bool:
+        """Return whether the cluster knows an API group, such as cert-manager.io."""
+        ...
+
+    def find_certificates_problem(self) -> str:
+        """Return why cert-manager's API does not take objects yet; empty when it does."""
+        ...
+
+    def list_conditions(self) -> Sequence[Condition]:
+        """Return the issuers and certificates of the platform, in whatever namespace."""
+        ...
+
+
+class JobState(StrEnum):
+    """How far a Job is."""
+
+    ACTIVE = "active"
+    COMPLETE = "complete"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of a CronJob's template. reason: why it failed, in Kubernetes' words."""
+
+    name: str
+    state: JobState
+    created_at: datetime
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A CronJob. last_success: when a run of it last succeeded, if one ever did.
+
+    alert_after_hours: how long the last success may be ago; 0 where nobody said.
+    """
+
+    name: str
+    schedule: str
+    is_suspended: bool
+    created_at: datetime
+    last_success: datetime | None
+    alert_after_hours: int
+
+
+class Jobs(Protocol):
+    """The CronJobs of one namespace, and the Jobs that are made from them."""
+
+    def read_schedule(self, name: str) -> Schedule | None:
+        """Return a CronJob, or None."""
+        ...
+
+    def start(self, template: str, environment: Mapping[str, str]) -> str:
+        """Make a Job from a CronJob's template; return its name.
+
+        environment: for all of its containers, beside what the template says; nothing secret.
+        Raises JobTemplateNotFoundError.
+        """
+        ...
+
+    def read(self, name: str) -> Job | None:
+        """Return a Job, or None."""
+        ...
+
+    def list(self, template: str) -> Sequence[Job]:
+        """Return the Jobs made from a CronJob, by it or by anybody, newest first."""
+        ...
+
+    def read_output(self, name: str) -> Sequence[str]:
+        """Return the lines that the containers of a Job's newest pod have printed so far."""
+        ...
+
+    def delete(self, name: str) -> bool:
+        """Delete a Job and its pods; False when there was none."""
+        ...
+
+
+@dataclass(frozen=True)
+class Site:
+    """All that operations on the parts work with. elsewhere: the same in another namespace."""
+
+    ports: Ports
+    surroundings: Surroundings
+    jobs: Jobs
+    elsewhere: Callable[[str], Site]

@@ -22,6 +22,11 @@ FLEET_FILE = "fleet.yaml"
 
 _DNS_NAME = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$"
 
+_CHART = {
+    "type": "string",
+    "minLength": 1,
+    "description": "a folder, a package or an oci:// reference",
+}
 FLEET_SCHEMA: dict[str, Any] = {
     "$schema": "http://json-schema.org/draft-07/schema#",
     "title": "fleet.yaml",
@@ -51,17 +56,17 @@ FLEET_SCHEMA: dict[str, Any] = {
             "type": "object",
             "additionalProperties": False,
             "properties": {
-                "tenant": {
-                    "type": "string",
-                    "minLength": 1,
-                    "description": "a folder, a package or an oci:// reference",
-                }
+                "tenant": _CHART,
+                "platform": _CHART,
+                "api": _CHART,
             },
         },
         "defaults": {
             "type": "object",
             "description": "values for every tenant, below the tenant's own",
         },
+        "platform": {"type": "object", "description": "values of the chart platform"},
+        "api": {"type": "object", "description": "values of the chart aware-api"},
     },
 }
 
@@ -78,9 +83,9 @@ _OF_ONE_TENANT = {
 class Settings:
     """Everything that is decided outside of a single command.
 
-    chart: folder, package or ``oci://`` reference, optionally with ``:version``; empty for
-    the chart that this program carries. kubeconfig and context are empty for the ones that
-    kubectl would use.
+    chart, platform_chart, api_chart: folder, package or ``oci://`` reference, optionally with
+    ``:version``; empty for the chart that this program carries. kubeconfig and context are
+    empty for the ones that kubectl would use. defaults, platform, api: values of the charts.
     """
 
     namespace: str = "aware"
@@ -88,10 +93,14 @@ class Settings:
     registry: str = "registry.wareit.ai"
     profile: str = DEFAULT_PROFILE
     chart: str = ""
+    platform_chart: str = ""
+    api_chart: str = ""
     kubeconfig: str = ""
     context: str = ""
     helm: str = "helm"
     defaults: dict[str, Any] = field(default_factory=dict)
+    platform: dict[str, Any] = field(default_factory=dict)
+    api: dict[str, Any] = field(default_factory=dict)
     origins: dict[str, str] = field(default_factory=dict)
 
     def fleet_values(self) -> dict[str, Any]:
@@ -101,7 +110,11 @@ class Settings:
 
 
 SETTING_NAMES = tuple(item.name for item in fields(Settings) if item.name != "origins")
-_FROM_TEXT = tuple(name for name in SETTING_NAMES if name != "defaults")
+# Values, which are given in the file alone.
+_VALUES = ("defaults", "platform", "api")
+_FROM_TEXT = tuple(name for name in SETTING_NAMES if name not in _VALUES)
+# The settings that ``charts`` of the file means.
+_CHARTS = {"tenant": "chart", "platform": "platform_chart", "api": "api_chart"}
 
 
 def read_settings(
@@ -147,6 +160,13 @@ def check_defaults(defaults: Mapping[str, Any], source: str) -> None:
         )
 
 
+def _check_record_key(values: Mapping[str, Any], where: str) -> None:
+    if RECORD_KEY in values:
+        raise InvalidSettingsError(
+            f"{where}: it belongs to {_OF_ONE_TENANT[RECORD_KEY]}", remedy="Remove it"
+        )
+
+
 def cache_folder() -> Path:
     """Return where this program keeps what it can make anew. Raises RuntimeError: no home."""
     root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
@@ -171,13 +191,13 @@ def _read_fleet_file(path: Path) -> dict[str, Any]:
         raise InvalidSettingsError(exc.problem, remedy=exc.remedy) from exc
     _check(content, dict.fromkeys(content, f"file {path}"))
     check_defaults(content.get("defaults", {}), f"file {path}")
-    charts = content.pop("charts", {})
-    if "tenant" in charts:
-        reference = charts["tenant"]
+    for part in ("platform", "api"):
+        _check_record_key(content.get(part, {}), f"field {part}.{RECORD_KEY} (file {path})")
+    for name, reference in content.pop("charts", {}).items():
         # A relative path in the file means: beside the file.
         beside = path.parent / reference
         is_local = not reference.startswith("oci://") and beside.exists()
-        content["chart"] = str(beside) if is_local else reference
+        content[_CHARTS[name]] = str(beside) if is_local else reference
     return content
 
 

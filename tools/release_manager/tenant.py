@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from .errors import InvalidSlugError
+from .part import PARTS, WorkloadKind
 
 LABEL_DOMAIN = "wareit.ai"
 MAX_SLUG_LENGTH = 40
@@ -22,9 +23,10 @@ RELEASE_PREFIX = "tenant-"
 RESERVED_SLUGS = frozenset(
     (
         *("admin", "alertmanager", "api", "app", "auth", "autoconfig", "autodiscover", "billing"),
-        *("blog", "cdn", "console", "dashboard", "dns", "docs", "ftp", "grafana", "help", "imap"),
-        *("internal", "localhost", "login", "mail", "metrics", "mta-sts", "mx", "ns", "ns1", "ns2"),
-        *("platform", "pop", "postgres", "prometheus", "registry", "root", "smtp", "sso"),
+        *("blog", "cdn", "cert-manager", "console", "dashboard", "dns", "docs", "ftp", "grafana"),
+        *("help", "imap", "internal", "localhost", "login", "mail", "metrics", "mta-sts", "mx"),
+        *("ns", "ns1", "ns2", "platform", "pop", "postgres", "prometheus", "registry", "root"),
+        *("smtp", "sso"),
         *("staging", "static", "status", "support", "system", "traefik", "webmail", "wildcard"),
         *("wpad", "www"),
     )
@@ -70,14 +72,32 @@ def _slug_problem(text: str) -> str | None:  # noqa: PLR0911 - one rule a line
 
 @dataclass(frozen=True)
 class Target:
-    """The names of one tenant's objects in the cluster."""
+    """The names of one tenant's objects in the cluster, or of a part's."""
 
     slug: str
 
     @property
     def release(self) -> str:
-        """Name of the Helm release; Deployment, Service and IngressRoute share it."""
-        return f"{RELEASE_PREFIX}{self.slug}"
+        """Name of the Helm release; a tenant's Deployment, Service and IngressRoute share it."""
+        return self.slug if self.slug in PARTS else f"{RELEASE_PREFIX}{self.slug}"
+
+    @property
+    def workload(self) -> str:
+        """Name of the object whose pods must be ready."""
+        part = PARTS.get(self.slug)
+        return part.workload if part is not None else self.release
+
+    @property
+    def workload_kind(self) -> WorkloadKind:
+        """What that object is."""
+        part = PARTS.get(self.slug)
+        return part.kind if part is not None else WorkloadKind.DEPLOYMENT
+
+    @property
+    def selector(self) -> str:
+        """The label selector of its pods."""
+        part = PARTS.get(self.slug)
+        return part.selector if part is not None else f"app=tenant,tenant={self.slug}"
 
     @property
     def token_secret(self) -> str:
@@ -86,8 +106,9 @@ class Target:
 
     @property
     def volume_claim(self) -> str:
-        """Name of the PersistentVolumeClaim, where the tenant has one."""
-        return f"{self.release}-data"
+        """Name of the PersistentVolumeClaim, where there is one."""
+        part = PARTS.get(self.slug)
+        return part.volume_claim if part is not None else f"{self.release}-data"
 
 
 class ReleaseStatus(StrEnum):

@@ -19,19 +19,24 @@ if TYPE_CHECKING:
     from .clients.kubernetes_api import KubernetesApi
     from .operations.doctor import Inspection
     from .operations.manifest import Render
-    from .ports import Charts, Ports
+    from .ports import Charts, Ports, Site
 
 
-def bundled_chart() -> Path:
-    """Return the chart that this program carries: in the wheel, else in the source tree."""
+def bundled_chart(name: str = "aware-tenant") -> Path:
+    """Return a chart that this program carries: in the wheel, else in the source tree."""
     package = Path(__file__).parent
-    in_wheel = package / "charts" / "aware-tenant"
-    return in_wheel if in_wheel.is_dir() else package.parents[1] / "charts" / "aware-tenant"
+    in_wheel = package / "charts" / name
+    return in_wheel if in_wheel.is_dir() else package.parents[1] / "charts" / name
 
 
 def complete_settings(settings: Settings) -> Settings:
-    """Return the settings with the carried chart where none was named."""
-    return settings if settings.chart else replace(settings, chart=str(bundled_chart()))
+    """Return the settings with the carried charts where none were named."""
+    return replace(
+        settings,
+        chart=settings.chart or str(bundled_chart()),
+        platform_chart=settings.platform_chart or str(bundled_chart("platform")),
+        api_chart=settings.api_chart or str(bundled_chart("aware-api")),
+    )
 
 
 def build_ports(settings: Settings, *, is_writing: bool = True) -> Ports:
@@ -68,6 +73,25 @@ def build_ports(settings: Settings, *, is_writing: bool = True) -> Ports:
         holds=KubernetesHolds(api, settings.namespace),
         journals=KubernetesJournals(api, settings.namespace),
     )
+
+
+def build_site(settings: Settings, *, is_writing: bool = True) -> Site:
+    """Return what operations on the parts work with. Raises as build_ports does."""
+    from .clients.jobs import KubernetesJobs
+    from .clients.kubernetes_api import connect
+    from .clients.surroundings import KubernetesSurroundings
+    from .ports import Site
+
+    api = connect(settings.kubeconfig, settings.context)
+
+    @cache
+    def build(namespace: str) -> Site:
+        there = replace(settings, namespace=namespace)
+        ports = build_ports(there, is_writing=is_writing)
+        surroundings = KubernetesSurroundings(api, namespace)
+        return Site(ports, surroundings, KubernetesJobs(api, namespace), build)
+
+    return build(settings.namespace)
 
 
 def build_renderer(settings: Settings) -> tuple[Charts, Render]:

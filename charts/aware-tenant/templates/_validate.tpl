@@ -1,7 +1,7 @@
 {{- /* The same list stands in values.schema.json, which sees no release name; a test compares. */ -}}
 {{- define "aware-tenant.reserved" -}}
-admin alertmanager api app auth autoconfig autodiscover billing blog cdn console dashboard dns docs
-ftp grafana help imap internal localhost login mail metrics mta-sts mx ns ns1 ns2 platform pop
+admin alertmanager api app auth autoconfig autodiscover billing blog cdn cert-manager console
+dashboard dns docs ftp grafana help imap internal localhost login mail metrics mta-sts mx ns ns1 ns2 platform pop
 postgres prometheus registry root smtp sso staging static status support system traefik webmail
 wildcard wpad www
 {{- end -}}

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import pytest
 
-from release_manager.cli import change, fleet, look, release_manager
+from release_manager.cli import backups, change, fleet, look, platform, release_manager
 from release_manager.state import TenantState
 from tests.unit.cli.conftest import Ended
 
@@ -31,6 +31,9 @@ def test_every_command_of_the_product_is_there() -> None:
         *("show-token", "doctor", "show-settings", "hold-tenant", "unhold-tenant"),
         *("upgrade-all", "stop-all", "start-all"),
         *("list-rollouts", "show-rollout", "resume-rollout", "abort-rollout"),
+        *("install-platform", "upgrade-platform", "uninstall-platform", "show-platform"),
+        *("install-api", "upgrade-api", "uninstall-api"),
+        *("backup-database", "list-backups", "restore-database", "rotate-secret"),
     }
 
 
@@ -67,7 +70,9 @@ def test_every_command_that_changes_something_has_a_dry_run(command: click.Comma
 
 
 @pytest.mark.parametrize(
-    "command", [*change.COMMANDS, *fleet.COMMANDS, *look.COMMANDS], ids=lambda command: command.name
+    "command",
+    [*change.COMMANDS, *fleet.COMMANDS, *look.COMMANDS, *platform.COMMANDS, *backups.COMMANDS],
+    ids=lambda command: command.name,
 )
 def test_every_command_that_prints_data_has_a_choice_of_forms(command: click.Command) -> None:
     has_choice = "form" in {option.name for option in command.params}

@@ -64,8 +64,8 @@ def test_a_status_that_nobody_knows_is_unknown() -> None:
     assert revision.status is ReleaseStatus.UNKNOWN
 
 
-def test_releases_that_are_no_tenants_are_left_out() -> None:
-    assert _parse_revision(_metadata(name="platform")) is None
+def test_a_parts_release_stands_for_its_slug() -> None:
+    assert _parse_revision(_metadata(name="platform")).slug == "platform"
 
 
 def test_the_charts_warnings_are_found_a_line_each() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,6 +16,9 @@ from release_manager.errors import (
     InvalidSettingsError,
 )
 from release_manager.operations.doctor import Check, examine
+from release_manager.ports import Job, JobState, Schedule
+
+NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
 @dataclass
@@ -29,6 +34,9 @@ class FakeInspection:
     storage_class: str = "standard"
     clock_offset_seconds: float = 0.0
     ready_nodes: int = 1
+    is_platform_there: bool = False
+    schedule: Schedule | None = None
+    jobs: list[Job] = field(default_factory=list)
 
     def read_helm_version(self) -> str:
         return _give(self.helm)
@@ -56,6 +64,18 @@ class FakeInspection:
 
     def count_ready_nodes(self) -> int:
         return self.ready_nodes
+
+    def has_platform(self) -> bool:
+        return self.is_platform_there
+
+    def read_schedule(self, name: str) -> Schedule | None:
+        return self.schedule
+
+    def list_jobs(self, template: str) -> Sequence[Job]:
+        return self.jobs
+
+    def now(self) -> datetime:
+        return NOW
 
 
 def _give(value: Any) -> Any:
@@ -110,3 +130,50 @@ def test_a_kubeconfig_that_cannot_be_used_is_a_finding_about_the_cluster() -> No
     checks = _examine(cluster=InvalidSettingsError("there is no file x", remedy="Name one"))
     assert checks["helm"].is_ok
     assert checks["cluster"] == Check("cluster", False, "there is no file x", "Name one")  # noqa: FBT003
+
+
+# Backups.
+
+DAILY = Schedule(
+    "postgres-backup",
+    "0 2 * * *",
+    is_suspended=False,
+    created_at=NOW - timedelta(days=9),
+    last_success=NOW - timedelta(hours=10),
+    alert_after_hours=26,
+)
+FAILED = Job("postgres-backup-2", JobState.FAILED, NOW - timedelta(hours=1), "backoff limit")
+
+
+@pytest.mark.parametrize(
+    ("schedule", "jobs", "detail", "is_ok"),
+    [
+        (DAILY, [], "the last success was at 2026-03-02 02:00 UTC", True),
+        (replace(DAILY, last_success=NOW - timedelta(hours=27)), [], "27 hours without one", False),
+        (replace(DAILY, last_success=None), [], "none has succeeded yet", False),
+        (
+            replace(DAILY, last_success=None, created_at=NOW - timedelta(hours=2)),
+            [],
+            "none has succeeded yet; the schedule is '0 2 * * *'",
+            True,
+        ),
+        (replace(DAILY, is_suspended=True), [], "the schedule is suspended", False),
+        (DAILY, [FAILED], "the last one, postgres-backup-2, failed: backoff limit", False),
+        (DAILY, [replace(FAILED, created_at=NOW - timedelta(hours=11))], "the last success", True),
+        (DAILY, [replace(FAILED, state=JobState.ACTIVE)], "the last success", True),
+        (replace(DAILY, alert_after_hours=0), [], "the last success", True),
+        (None, [], "none are made", False),
+    ],
+)
+def test_backups_are_as_good_as_the_last_one(
+    schedule: Schedule | None, jobs: list[Job], detail: str, is_ok: bool
+) -> None:
+    check = _examine(is_platform_there=True, schedule=schedule, jobs=jobs)["backups"]
+
+    assert detail in check.detail
+    assert (check.is_ok, check.is_required) == (is_ok, False)
+    assert bool(check.remedy) is not is_ok
+
+
+def test_without_a_platform_there_is_nothing_to_back_up() -> None:
+    assert _examine()["backups"].is_ok

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import click
 
 from ..errors import OperationInterruptedError, ReleaseManagerError
-from . import change, fleet, look
+from . import backups, change, fleet, look, platform
 from .output import close_stdout, print_error
 
 # How many more objects there may be before they are searched for garbage.
@@ -45,7 +45,13 @@ def release_manager(*, verbose: bool) -> None:
     logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")
 
 
-for command in (*change.COMMANDS, *fleet.COMMANDS, *look.COMMANDS):
+for command in (
+    *platform.COMMANDS,
+    *backups.COMMANDS,
+    *change.COMMANDS,
+    *fleet.COMMANDS,
+    *look.COMMANDS,
+):
     release_manager.add_command(command)
 
 

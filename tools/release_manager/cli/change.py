@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -11,46 +10,21 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import options
-from .outcome import describe_access, print_plan, print_result
-from .output import report_progress
+from .outcome import carry_out, describe_access, print_plan, print_result
 
 if TYPE_CHECKING:
-    from ..operations.deploy import Result
-    from ..ports import Ports, RunOptions
+    from ..ports import Ports
     from ..settings import Settings
-    from .outcome import AnyPlan
 
 DRY_RUN_WRITER = "dry-run"
 
 
 def _connect(flags: dict[str, Any], *, profile: str | None = None) -> tuple[Settings, Ports]:
-    """Take the settings' options out of ``flags``; what stays is what _carry_out needs."""
+    """Take the settings' options out of ``flags``; what stays is what carry_out needs."""
     from .. import wiring
 
     settings = options.build_settings(flags, profile=profile)
     return settings, wiring.build_ports(settings)
-
-
-def _carry_out(
-    slug: str,
-    *,
-    plan: Callable[[], AnyPlan],
-    change: Callable[[RunOptions], Result],
-    describe_end: Callable[[], str] = lambda: "",
-    timeout: float,
-    is_waiting: bool = True,
-    dry_run: bool,
-    form: str,
-) -> None:
-    """Print the plan if this is a dry run; else do it, tell what goes on, and how it ended."""
-    from ..ports import RunOptions
-
-    if dry_run:
-        print_plan(plan(), form)
-        return
-    with report_progress(slug) as progress:
-        result = change(RunOptions(timeout, progress, is_waiting=is_waiting))
-    print_result(result, form, access=describe_end() if form == "table" else "")
 
 
 @click.command()
@@ -93,7 +67,7 @@ def install_tenant(
         overrides = merge_values(overrides, {"replicas": 0})
     settings, ports = _connect(flags, profile=profile)
     given = (ports, settings, slug, overrides)
-    _carry_out(
+    carry_out(
         slug,
         plan=partial(install.plan_install, *given, writer=DRY_RUN_WRITER),
         change=partial(install.install_tenant, *given, is_cleaning_up=is_cleaning_up),
@@ -144,7 +118,7 @@ def upgrade_tenant(
     )
     settings, ports = _connect(flags)
     given = (ports, settings, slug, request)
-    _carry_out(
+    carry_out(
         slug,
         plan=lambda: upgrade.plan_upgrade(*given, writer=DRY_RUN_WRITER)[1],
         change=partial(upgrade.upgrade_tenant, *given),
@@ -157,7 +131,7 @@ def _scale(slug: str, replicas: int | None, flags: dict[str, Any]) -> None:
 
     settings, ports = _connect(flags)
     given = (ports, settings, slug, replicas)
-    _carry_out(
+    carry_out(
         slug,
         plan=partial(scale.plan_scale, *given, writer=DRY_RUN_WRITER),
         change=partial(scale.scale_tenant, *given),
@@ -224,7 +198,7 @@ def rollback_tenant(*, slug: str, to_revision: int | None, **flags: Any) -> None
 
     _, ports = _connect(flags)
     given = (ports, slug, to_revision)
-    _carry_out(
+    carry_out(
         slug,
         plan=partial(rollback.plan_tenant_rollback, *given),
         change=partial(rollback.rollback_tenant, *given),
@@ -260,7 +234,7 @@ def uninstall_tenant(*, slug: str, is_deleting_data: bool, yes: bool, **flags: A
     )
     if not flags["dry_run"]:
         options.confirm(f"Remove {', '.join(plan.removed)}?", is_confirmed=yes)
-    _carry_out(
+    carry_out(
         slug,
         plan=lambda: plan,
         change=partial(uninstall.uninstall_tenant, ports, slug, is_deleting_data=is_deleting_data),
@@ -294,7 +268,7 @@ def recover_tenant(*, slug: str, older_than: float, **flags: Any) -> None:
 
     _, ports = _connect(flags)
     dead_after = timedelta(seconds=older_than)
-    _carry_out(
+    carry_out(
         slug,
         plan=partial(recover.plan_tenant_recovery, ports, slug, hand_run_timeout=dead_after),
         change=partial(recover.recover_tenant, ports, slug, hand_run_timeout=dead_after),
@@ -317,7 +291,7 @@ def rotate_token(*, slug: str, **flags: Any) -> None:
 
     settings, ports = _connect(flags)
     given = (ports, settings, slug)
-    _carry_out(
+    carry_out(
         slug,
         plan=partial(token.plan_rotation, *given, writer=DRY_RUN_WRITER),
         change=partial(token.rotate_token, *given),

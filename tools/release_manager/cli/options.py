@@ -112,24 +112,32 @@ output_option = click.option(
     help="How to print the data",
 )
 
+
+def _build_values_options(whose: str) -> Callable[[Command], Command]:
+    return compose(
+        click.option(
+            "-f",
+            "--values",
+            "files",
+            type=click.Path(path_type=Path),
+            multiple=True,
+            help=f"Values file of {whose}; may be repeated, later ones win",
+        ),
+        click.option(
+            "--set",
+            "assignments",
+            multiple=True,
+            metavar="KEY=VALUE",
+            help=f"One value of {whose}, in Helm's syntax; wins over files",
+        ),
+    )
+
+
 values_options = compose(
-    click.option(
-        "-f",
-        "--values",
-        "files",
-        type=click.Path(path_type=Path),
-        multiple=True,
-        help="Values file of this tenant; may be repeated, later ones win",
-    ),
-    click.option(
-        "--set",
-        "assignments",
-        multiple=True,
-        metavar="KEY=VALUE",
-        help="One value of this tenant, in Helm's syntax; wins over files",
-    ),
+    _build_values_options("this tenant"),
     click.option("--profile", help="Profile of the chart, such as openclaw"),
 )
+part_values_options = _build_values_options("this part")
 
 timeout_option = click.option(
     "--timeout",
@@ -145,7 +153,7 @@ wait_options = compose(
         "--wait/--no-wait",
         "is_waiting",
         default=True,
-        help="Wait until the tenant is ready  [default: wait]",
+        help="Wait until it is ready  [default: wait]",
     ),
 )
 
@@ -156,13 +164,19 @@ change_options = compose(dry_run_option, output_option, settings_options)
 yes_option = click.option("--yes", is_flag=True, help="Do not ask")
 
 
-def build_settings(options: dict[str, Any], **flags: str | None) -> Settings:
-    """Take the shared settings' options out of ``options`` and join them with all sources."""
+def build_settings(
+    options: dict[str, Any], *, chart_setting: str = "chart", **flags: str | None
+) -> Settings:
+    """Take the shared settings' options out of ``options`` and join them with all sources.
+
+    chart_setting: which chart ``--chart`` means.
+    """
     from ..settings import read_settings
     from ..wiring import complete_settings
 
     given = {name: options.pop(name) for name in _CONNECTION}
     fleet_file = given.pop("settings_file")
+    given[chart_setting] = given.pop("chart")
     settings = read_settings({**given, **flags}, os.environ, fleet_file=fleet_file)
     return complete_settings(settings)
 

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ReleaseManagerError
-from .output import print_data, print_fields, print_table, print_text, to_plain
+from ..part import PARTS, tell_subject
+from .output import (
+    print_data,
+    print_fields,
+    print_table,
+    print_text,
+    report_progress,
+    to_plain,
+)
 
 if TYPE_CHECKING:
     from ..operations.deploy import Result
     from ..operations.hold import HoldPlan
     from ..operations.plan import Plan
+    from ..operations.platform import PlatformPlan
     from ..operations.recover import RecoverPlan
     from ..operations.rollback import RollbackPlan
+    from ..operations.rotation import RotationPlan
     from ..operations.uninstall import UninstallPlan
-    from ..ports import Ports
+    from ..ports import Ports, RunOptions
 
-    AnyPlan = Plan | RollbackPlan | UninstallPlan | RecoverPlan | HoldPlan
+    AnyPlan = (
+        Plan | RollbackPlan | UninstallPlan | RecoverPlan | HoldPlan | PlatformPlan | RotationPlan
+    )
 
 _DONE = {
     "install": "installed",
@@ -29,9 +42,32 @@ _DONE = {
     "uninstall": "uninstalled",
     "recover": "recovered",
     "rotate": "token replaced",
+    "rotate-secret": "secret replaced",
     "hold": "left alone by rollouts",
     "unhold": "no longer held",
 }
+
+
+def carry_out(
+    slug: str,
+    *,
+    plan: Callable[[], AnyPlan],
+    change: Callable[[RunOptions], Result],
+    describe_end: Callable[[], str] = lambda: "",
+    timeout: float,
+    is_waiting: bool = True,
+    dry_run: bool,
+    form: str,
+) -> None:
+    """Print the plan if this is a dry run; else do it, tell what goes on, and how it ended."""
+    from ..ports import RunOptions
+
+    if dry_run:
+        print_plan(plan(), form)
+        return
+    with report_progress(slug) as progress:
+        result = change(RunOptions(timeout, progress, is_waiting=is_waiting))
+    print_result(result, form, access=describe_end() if form == "table" else "")
 
 
 def print_result(result: Result, form: str, *, access: str = "") -> None:
@@ -45,7 +81,7 @@ def print_result(result: Result, form: str, *, access: str = "") -> None:
         done = _DONE.get(result.action, result.action)
         number = f", revision {result.revision}" if result.revision else ""
         text = f"{done}{number}" + (f" ({result.detail})" if result.detail else "")
-    print_text(f"tenant {result.slug}: {text}{access}")
+    print_text(f"{tell_subject(result.slug)}: {text}{access}")
 
 
 def describe_access(ports: Ports, slug: str) -> str:
@@ -65,8 +101,11 @@ def describe_access(ports: Ports, slug: str) -> str:
 def print_plan(plan: AnyPlan, form: str) -> None:
     """Print what would be done."""
     from ..operations.plan import Plan
+    from ..operations.platform import PlatformPlan
 
-    if isinstance(plan, Plan):
+    if isinstance(plan, PlatformPlan):
+        _print_platform(plan, form)
+    elif isinstance(plan, Plan):
         _print_deployment(plan, form)
     elif form != "table":
         print_data(to_plain(plan), form)
@@ -74,23 +113,36 @@ def print_plan(plan: AnyPlan, form: str) -> None:
         _print_record(to_plain(plan))
 
 
-def _print_deployment(plan: Plan, form: str) -> None:
-    chart = f"{plan.chart.name}-{plan.chart.version}"
+def _print_platform(plan: PlatformPlan, form: str) -> None:
     if form != "table":
-        data = {
-            "slug": plan.slug,
-            "action": plan.action.value,
-            "revision": plan.revision,
-            "chart": chart,
-            "chartBefore": plan.chart_before,
-            "changes": to_plain(plan.changes),
-            "notes": list(plan.notes),
-        }
-        print_data(data, form)
+        steps = to_plain(plan.steps)
+        print_data({"steps": steps, "release": _describe_deployment(plan.release)}, form)
         return
+    print_table(("PART", "WOULD DO", "DETAIL"), [tuple(vars(step).values()) for step in plan.steps])
+    print_text("")
+    _print_deployment(plan.release, form)
+
+
+def _describe_deployment(plan: Plan) -> dict[str, Any]:
+    return {
+        "slug": plan.slug,
+        "action": plan.action.value,
+        "revision": plan.revision,
+        "chart": f"{plan.chart.name}-{plan.chart.version}",
+        "chartBefore": plan.chart_before,
+        "changes": to_plain(plan.changes),
+        "notes": list(plan.notes),
+    }
+
+
+def _print_deployment(plan: Plan, form: str) -> None:
+    if form != "table":
+        print_data(_describe_deployment(plan), form)
+        return
+    chart = f"{plan.chart.name}-{plan.chart.version}"
     print_fields(
         [
-            ("tenant", plan.slug),
+            ("part" if plan.slug in PARTS else "tenant", plan.slug),
             ("would do", plan.action.value),
             ("revision", str(plan.revision)),
             ("chart", _describe_chart(plan.chart_before, chart)),

@@ -40,7 +40,10 @@ class ChartSources:
         self._load_helm = load_helm
 
     def load(self, reference: str) -> Chart:
-        """Read a folder, a package or an ``oci://`` reference. Raises ChartNotFoundError."""
+        """Read a folder, a package or an ``oci://`` reference. Raises ChartNotFoundError.
+
+        A reference may end in the digest of its manifest, such as ``@sha256:...``.
+        """
         path = self._pull(reference) if reference.startswith("oci://") else Path(reference)
         try:
             files = _read_folder(path) if path.is_dir() else _read_package(path)
@@ -77,11 +80,17 @@ class ChartSources:
         return self.load(str(path))
 
     def _pull(self, reference: str) -> Path:
+        reference, _, digest = reference.partition("@")
         url, version = _split_version(reference)
         self._cache.mkdir(parents=True, exist_ok=True)
         # Pulled each time: a version in a registry may be replaced.
-        self._load_helm().pull(url, version, self._cache)
-        return self._cache / f"{url.rsplit('/', 1)[-1]}-{version}.tgz"
+        if not digest:
+            self._load_helm().pull(url, version, self._cache)
+            return self._cache / f"{url.rsplit('/', 1)[-1]}-{version}.tgz"
+        # Helm checks it, and names the file as it likes.
+        folder = make_temporary_folder()
+        self._load_helm().pull(f"{url}@{digest}", version, folder)
+        return next(folder.glob("*.tgz"))
 
 
 def make_temporary_folder() -> Path:

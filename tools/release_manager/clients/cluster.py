@@ -31,7 +31,8 @@ class KubernetesCluster:
         self._api = api
         self._namespace = namespace
         self._core = f"/api/v1/namespaces/{namespace}"
-        self._deployments = f"/apis/apps/v1/namespaces/{namespace}/deployments"
+        self._apps = f"/apis/apps/v1/namespaces/{namespace}"
+        self._deployments = f"{self._apps}/deployments"
 
     def require_namespace(self) -> None:
         """Raise NamespaceNotFoundError when the namespace does not exist."""
@@ -65,21 +66,28 @@ class KubernetesCluster:
 
     def read_workload(self, slug: str) -> Workload | None:
         """Return a tenant's Deployment, or None."""
-        deployment = self._api.find(f"{self._deployments}/{Target(slug).release}")
-        return parse_workload(deployment) if deployment is not None else None
+        target = Target(slug)
+        found = self._api.find(f"{self._apps}/{target.workload_kind}/{target.workload}")
+        return parse_workload(found, slug) if found is not None else None
 
     def list_pods(self, slug: str | None = None) -> dict[str, Sequence[Pod]]:
         """Return the pods of one tenant or of all, by slug, oldest first."""
-        selector = _TENANTS if slug is None else f"{_TENANTS},tenant={slug}"
+        selector = _TENANTS if slug is None else Target(slug).selector
         answer = self._api.get(f"{self._core}/pods", labelSelector=selector)
         pods: dict[str, list[Pod]] = {}
         for item in answer["items"] or ():
-            pods.setdefault(item["metadata"]["labels"].get("tenant", ""), []).append(
-                _parse_pod(item)
-            )
+            tenant = slug or item["metadata"]["labels"].get("tenant", "")
+            pods.setdefault(tenant, []).append(_parse_pod(item))
         return {
             tenant: sorted(found, key=lambda pod: pod.created_at) for tenant, found in pods.items()
         }
+
+    def list_job_pods(self, job: str) -> Sequence[Pod]:
+        """Return the pods of a Job, oldest first."""
+        # https://kubernetes.io/docs/reference/labels-annotations-taints/#batch-kubernetes-io-job-name
+        selector = f"batch.kubernetes.io/job-name={job}"
+        items = self._api.get(f"{self._core}/pods", labelSelector=selector)["items"] or ()
+        return sorted(map(_parse_pod, items), key=lambda pod: pod.created_at)
 
     def list_events(self, slug: str) -> Sequence[Event]:
         """Return the events about a tenant's objects, oldest first."""
@@ -194,7 +202,7 @@ def _parse_pod(item: Json) -> Pod:
         is_deleting="deletionTimestamp" in metadata,
         created_at=parse_time(metadata["creationTimestamp"]),
         uid=metadata.get("uid", ""),
-        template_hash=metadata.get("labels", {}).get("pod-template-hash", ""),
+        template_hash=_find_template_hash(metadata.get("labels", {})),
         is_cut_off=_is_cut_off(conditions),
         unready_since=None if is_ready else _parse_moment(ready.get("lastTransitionTime")),
         ends_by=_parse_moment(metadata.get("deletionTimestamp")),
@@ -206,6 +214,12 @@ def _parse_pod(item: Json) -> Pod:
         environment=parse_environment(spec),
         containers=_parse_containers(spec, status),
     )
+
+
+def _find_template_hash(labels: dict[str, str]) -> str:
+    """Return the last part of the name of the ReplicaSet, or of a StatefulSet's revision."""
+    revision = labels.get("controller-revision-hash", "").rpartition("-")[2]
+    return labels.get("pod-template-hash", revision)
 
 
 def _is_cut_off(conditions: dict[str, Json]) -> bool:

@@ -21,6 +21,7 @@ from ..errors import (
     RevisionNotFoundError,
     TenantNotFoundError,
 )
+from ..part import name_command
 
 _Factory = Callable[[str, str], ReleaseManagerError]
 
@@ -90,7 +91,7 @@ def _no_release(_line: str, slug: str) -> ReleaseManagerError:
 
 
 def _no_revision(line: str, slug: str) -> ReleaseManagerError:
-    return RevisionNotFoundError(line, remedy=f"See 'release-manager history {slug}'", tenant=slug)
+    return RevisionNotFoundError(line, remedy=f"See '{name_command('history', slug)}'", tenant=slug)
 
 
 def _foreign(line: str, slug: str) -> ReleaseManagerError:
@@ -156,7 +157,7 @@ def classify_error(stderr: str, slug: str) -> ReleaseManagerError:
         if re.search(pattern, stderr, re.IGNORECASE):
             return build(line, slug)
     return HelmFailedError(
-        f"helm failed: {line}", remedy=f"See 'release-manager show-tenant {slug}'", tenant=slug
+        f"helm failed: {line}", remedy=f"See '{name_command('show', slug)}'", tenant=slug
     )
 
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from functools import cached_property
 
+from ..part import PLATFORM
+from ..ports import Job, Schedule
 from .helm_binary import find_helm, read_helm_version
-from .kubernetes_api import KubernetesApi
+from .jobs import KubernetesJobs
+from .kubernetes_api import METADATA_ONLY, KubernetesApi
 
 _DEFINITIONS = ("ingressroutes.traefik.io", "middlewares.traefik.io")
 _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
@@ -111,6 +115,28 @@ class KubernetesInspection:
             )
             for node in nodes
         )
+
+    def has_platform(self) -> bool:
+        """Return whether there is a release of the platform."""
+        selector = f"owner=helm,name={PLATFORM.release}"
+        path = f"/api/v1/namespaces/{self._namespace}/secrets"
+        return bool(self._api.get(path, labelSelector=selector, accept=METADATA_ONLY)["items"])
+
+    def read_schedule(self, name: str) -> Schedule | None:
+        """Return a CronJob, or None."""
+        return self._jobs.read_schedule(name)
+
+    def list_jobs(self, template: str) -> Sequence[Job]:
+        """Return the Jobs made from a CronJob, newest first."""
+        return self._jobs.list(template)
+
+    def now(self) -> datetime:
+        """Return the time by the API server's clock."""
+        return self._api.now()
+
+    @property
+    def _jobs(self) -> KubernetesJobs:
+        return KubernetesJobs(self._api, self._namespace)
 
     def read_clock_offset_seconds(self) -> float:
         """Return how far the API server's clock is ahead of this machine's."""

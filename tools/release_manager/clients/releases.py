@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..chart import Chart, build_files_digest
 from ..errors import ChangedMeanwhileError, RevisionNotFoundError
+from ..part import name_command
 from ..ports import Deployment
 from ..tenant import (
     LABEL_DOMAIN,
@@ -76,7 +77,7 @@ class HelmReleases:
     def list_current(self) -> Mapping[str, Sequence[Revision]]:
         """Return, by slug, all revisions that no later one supersedes, oldest first."""
         current: dict[str, list[Revision]] = {}
-        found = self._list("owner=helm,status!=superseded")
+        found = self._list("owner=helm,status!=superseded", prefix=RELEASE_PREFIX)
         for revision in sorted(found, key=lambda item: (item.slug, item.number)):
             current.setdefault(revision.slug, []).append(revision)
         return current
@@ -91,10 +92,12 @@ class HelmReleases:
         path = f"{self._path}/{_name_secret(slug, number)}"
         return self._api.find(path, accept=METADATA_OF_ONE) is not None
 
-    def _list(self, selector: str) -> list[Revision]:
+    def _list(self, selector: str, *, prefix: str = "") -> list[Revision]:
         answer = self._api.get(self._path, labelSelector=selector, accept=METADATA_ONLY)
-        revisions = [_parse_revision(item["metadata"]) for item in answer["items"] or ()]
-        return [revision for revision in revisions if revision is not None]
+        found = [item["metadata"] for item in answer["items"] or ()]
+        return [
+            _parse_revision(item) for item in found if item["labels"]["name"].startswith(prefix)
+        ]
 
     def read_body(self, revision: Revision) -> RevisionBody:
         """Return what only the body tells. Raises RevisionNotFoundError."""
@@ -116,7 +119,7 @@ class HelmReleases:
         if secret is None:
             raise RevisionNotFoundError(
                 f"revision {revision.number} is no longer there",
-                remedy=f"See 'release-manager history {revision.slug}'",
+                remedy=f"See '{name_command('history', revision.slug)}'",
                 tenant=revision.slug,
             )
         return secret
@@ -225,13 +228,10 @@ def _changed(revision: Revision) -> ChangedMeanwhileError:
     )
 
 
-def _parse_revision(metadata: Json) -> Revision | None:
+def _parse_revision(metadata: Json) -> Revision:
     labels = metadata["labels"]
-    release = labels["name"]
-    if not release.startswith(RELEASE_PREFIX):
-        return None
     return Revision(
-        slug=release.removeprefix(RELEASE_PREFIX),
+        slug=labels["name"].removeprefix(RELEASE_PREFIX),
         number=int(labels["version"]),
         status=_parse_status(labels["status"]),
         # Not Helm's label modifiedAt: it is copied from the revision before, so it is stale.

@@ -1,4 +1,4 @@
-"""The Secrets that hold tenants' tokens."""
+"""The Secrets of one namespace: tenants' tokens, and what the parts share."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from http import HTTPStatus
 
 from ..errors import ChangedMeanwhileError
-from ..ports import TokenSecret
+from ..ports import Secret, TokenSecret
 from ..tenant import LABEL_DOMAIN, Target
-from .kubernetes_api import ApiStatusError, Json, KubernetesApi
+from .kubernetes_api import MANAGED, ApiStatusError, Json, KubernetesApi
 
 _REVISION = f"{LABEL_DOMAIN}/token-revision"
 
@@ -20,6 +20,47 @@ class KubernetesSecrets:
     def __init__(self, api: KubernetesApi, namespace: str) -> None:
         self._api = api
         self._path = f"/api/v1/namespaces/{namespace}/secrets"
+
+    def read(self, name: str) -> Secret | None:
+        """Return a Secret, or None."""
+        found = self._api.find(f"{self._path}/{name}")
+        if found is None:
+            return None
+        data = {key: _decode(text) for key, text in (found.get("data") or {}).items()}
+        return Secret(name, data, found["metadata"]["resourceVersion"])
+
+    def create(self, secret: Secret) -> bool:
+        """Create a Secret; False when there is one of that name already."""
+        return self._create(
+            {
+                "apiVersion": "v1",
+                "kind": "Secret",
+                "type": "Opaque",
+                "metadata": {"name": secret.name, "labels": MANAGED},
+                "data": {key: _encode(text) for key, text in secret.data.items()},
+            }
+        )
+
+    def update(self, secret: Secret) -> None:
+        """Replace all that a Secret holds. Raises ChangedMeanwhileError."""
+        path = f"{self._path}/{secret.name}"
+        old = (self._api.find(path) or {}).get("data") or {}
+        data = {key: _encode(text) for key, text in secret.data.items()}
+        patch = {
+            "metadata": {"resourceVersion": secret.resource_version},
+            "data": dict.fromkeys(old) | data,
+        }
+        try:
+            self._api.patch(path, patch)
+        except ApiStatusError as exc:
+            raise ChangedMeanwhileError(
+                f"Secret {secret.name} was changed by somebody else just now",
+                remedy="Run the command again",
+            ) from exc
+
+    def delete(self, name: str) -> bool:
+        """Delete a Secret; False when there was none."""
+        return self._api.delete(f"{self._path}/{name}")
 
     def read_token(self, slug: str) -> TokenSecret | None:
         """Return the tenant's token, or None."""
@@ -36,8 +77,11 @@ class KubernetesSecrets:
 
     def create_token(self, slug: str, token: str) -> bool:
         """Create the Secret; False when there is one already."""
+        return self._create(_build_secret(slug, token))
+
+    def _create(self, secret: Json) -> bool:
         try:
-            self._api.create(self._path, _build_secret(slug, token))
+            self._api.create(self._path, secret)
         except ApiStatusError as exc:
             if exc.code == HTTPStatus.CONFLICT:
                 return False

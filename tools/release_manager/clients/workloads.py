@@ -1,4 +1,4 @@
-"""Deployments of tenants: what one looks like, and one watch for all of them."""
+"""Deployments and StatefulSets: what one looks like, and one watch for all of the tenants'."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class WorkloadWatch:
 
     def refresh(self, slug: str) -> None:
         """Read one Deployment now: what was just written may not have come by the watch yet."""
-        found = self._api.find(f"{self._path}/{Target(slug).release}")
+        found = self._api.find(f"{self._path}/{Target(slug).workload}")
         with self._lock:
             if found is None:
                 self._seen.pop(slug, None)
@@ -157,8 +157,8 @@ def _read_slug(item: Json) -> str:
     return str(item["metadata"]["labels"].get("tenant", ""))
 
 
-def parse_workload(item: Json) -> Workload:
-    """Return what a Deployment tells."""
+def parse_workload(item: Json, slug: str | None = None) -> Workload:
+    """Return what a Deployment or a StatefulSet tells. slug: else the one in its labels."""
     metadata, spec, status = item["metadata"], item["spec"], item.get("status", {})
     annotations = metadata.get("annotations", {})
     conditions = {entry["type"]: entry for entry in status.get("conditions", ())}
@@ -166,7 +166,7 @@ def parse_workload(item: Json) -> Workload:
     progressing = conditions.get("Progressing", {})
     container = spec["template"]["spec"]["containers"][0]
     return Workload(
-        slug=metadata.get("labels", {}).get("tenant", ""),
+        slug=slug or metadata.get("labels", {}).get("tenant", ""),
         wanted_replicas=int(annotations.get(f"{LABEL_DOMAIN}/replicas", spec_replicas)),
         spec_replicas=spec_replicas,
         ready_replicas=status.get("readyReplicas", 0),
@@ -177,7 +177,8 @@ def parse_workload(item: Json) -> Workload:
         image=container["image"],
         host=annotations.get(f"{LABEL_DOMAIN}/host", ""),
         chart=metadata.get("labels", {}).get("helm.sh/chart", ""),
-        replica_set=_find_replica_set(progressing.get("message", "")),
+        replica_set=status.get("updateRevision")
+        or _find_replica_set(progressing.get("message", "")),
         progress_reason=progressing.get("reason", ""),
         progress_at=parse_time(progressing.get("lastUpdateTime")),
         failure_message=conditions.get("ReplicaFailure", {}).get("message", ""),

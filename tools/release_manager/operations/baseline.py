@@ -9,6 +9,7 @@ from typing import Any
 
 from ..chart import Chart
 from ..errors import ChartNotFoundError, InvalidInputError
+from ..part import PARTS
 from ..ports import Ports
 from ..tenant import Revision, RevisionBody
 from ..values import (
@@ -64,7 +65,7 @@ def read_baseline(ports: Ports, observation: Observation) -> Baseline | None:
     if base is None:
         return None
     body = ports.releases.read_body(base)
-    if body.chart_name != CHART_NAME:
+    if body.chart_name != _name_chart(observation.slug):
         raise InvalidInputError(
             f"its release is of the chart {body.chart_name}, which is none of ours",
             remedy="Use helm for it",
@@ -83,6 +84,11 @@ def read_baseline(ports: Ports, observation: Observation) -> Baseline | None:
         has_true_labels=has_true_labels(base, body),
         has_record=own is not None,
     )
+
+
+def _name_chart(slug: str) -> str:
+    part = PARTS.get(slug)
+    return part.chart if part is not None else CHART_NAME
 
 
 def has_true_labels(revision: Revision, body: RevisionBody | None) -> bool:

@@ -11,6 +11,7 @@ from ..errors import (
     ReleaseManagerError,
     RolloutFailedError,
 )
+from ..part import name_command
 from ..ports import Deployment, Ports, RunOptions
 from ..tenant import ReleaseStatus, Revision
 from .observe import HELM_KILLED, Observation, find_later_revision
@@ -59,6 +60,8 @@ def execute_plan(
         forget_oldest(ports, observation.revisions, run)
     if not run.is_waiting:
         return Result(plan.slug, plan.action, plan.revision, "not waited for")
+    if not plan.has_workload:
+        return Result(plan.slug, plan.action, plan.revision)
     readiness = wait_until_ready(ports, plan.slug, revision=plan.revision, run=run)
     if readiness.is_ready:
         return Result(plan.slug, plan.action, plan.revision)
@@ -131,7 +134,7 @@ def _require_unchanged(ports: Ports, slug: str, number: int) -> None:
     if latest is not None:
         raise ChangedMeanwhileError(
             f"hand-run helm changed it at the same moment: revision {latest} was not expected",
-            remedy=f"Look with 'release-manager history {slug}', then run the command again",
+            remedy=f"Look with '{name_command('history', slug)}', then run the command again",
             tenant=slug,
         )
 
@@ -171,9 +174,9 @@ def take_back(
 def _build_unready_error(slug: str, number: int, why: str) -> RolloutFailedError:
     return RolloutFailedError(
         f"revision {number} is not ready: {why}",
-        remedy=f"Look with 'release-manager show-tenant {slug}', correct the cause with "
-        f"'release-manager upgrade-tenant {slug}', or remove it with "
-        f"'release-manager uninstall-tenant {slug}'",
+        remedy=f"Look with '{name_command('show', slug)}', correct the cause with "
+        f"'{name_command('upgrade', slug)}', or remove it with "
+        f"'{name_command('uninstall', slug)}'",
         tenant=slug,
     )
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Protocol
 
 from ..errors import ForbiddenError, ReleaseManagerError
+from ..ports import Job, Schedule
+from .backups import BACKUP, judge_backups
 
 MAX_CLOCK_SKEW_SECONDS = 5.0
 
@@ -41,6 +44,10 @@ class Inspection(Protocol):
     def find_default_storage_class(self) -> str: ...  # noqa: D102
     def read_clock_offset_seconds(self) -> float: ...  # noqa: D102
     def count_ready_nodes(self) -> int: ...  # noqa: D102
+    def has_platform(self) -> bool: ...  # noqa: D102
+    def read_schedule(self, name: str) -> Schedule | None: ...  # noqa: D102
+    def list_jobs(self, template: str) -> Sequence[Job]: ...  # noqa: D102
+    def now(self) -> datetime: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -70,6 +77,7 @@ def examine(inspection: Inspection, namespace: str) -> Iterator[Check]:
     yield _advise("nodes", lambda: _find_nodes(inspection))
     yield _advise("ingress", lambda: _find_ingress(inspection))
     yield _advise("storage", lambda: _find_storage(inspection))
+    yield _advise("backups", lambda: _find_backups(inspection))
     yield _advise("clock", lambda: _find_clock(inspection))
 
 
@@ -127,6 +135,17 @@ def _find_storage(inspection: Inspection) -> Finding:
     if name:
         return f"default StorageClass {name}", ""
     return "there is no default StorageClass", "Mark one as default, or name one per tenant"
+
+
+def _find_backups(inspection: Inspection) -> Finding:
+    if not inspection.has_platform():
+        return "no platform here whose database would need them", ""
+    schedule = inspection.read_schedule(BACKUP)
+    if schedule is None:
+        return "none are made", "Set backups.enabled with 'release-manager upgrade-platform'"
+    verdict = judge_backups(schedule, inspection.list_jobs(BACKUP), inspection.now())
+    remedy = "" if verdict.is_ok else "Make one now with 'release-manager backup-database'"
+    return verdict.detail, remedy
 
 
 def _find_clock(inspection: Inspection) -> Finding:

@@ -16,6 +16,7 @@ from ..errors import (
     ReleaseManagerError,
     RolloutFailedError,
 )
+from ..part import name_command
 from ..ports import Clock, Ports, RunOptions, Workloads
 from ..rollout.engine import Control
 from ..rollout.journal import Outcome, Report
@@ -241,7 +242,7 @@ class FleetWork:
         self.control.check()
         if (reason := self.held.get(slug)) is not None:
             held = f"it is held since the rollout was planned: {reason}"
-            return Report(slug, Outcome.CHANGED, held, f"See 'release-manager show-tenant {slug}'")
+            return Report(slug, Outcome.CHANGED, held, f"See '{name_command('show', slug)}'")
         try:
             with self.ports.liveness.claim(slug, self.writer) as earlier:
                 observation = observe_tenant(
@@ -378,7 +379,7 @@ class FleetWork:
                 slug,
                 Outcome.FAILED,
                 "there is no good revision to return to",
-                f"See 'release-manager history {slug}'",
+                f"See '{name_command('history', slug)}'",
             )
         run = self._run()
         number = restore_revision(
@@ -398,7 +399,7 @@ class FleetWork:
             slug,
             Outcome.CHANGED,
             f"{what} since the rollout was planned; it was not overwritten",
-            f"See 'release-manager history {slug}'",
+            f"See '{name_command('history', slug)}'",
         )
 
     def _explain_unwell(self, slug: str, investigation: Investigation) -> str:

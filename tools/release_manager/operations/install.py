@@ -6,6 +6,7 @@ import secrets
 
 from ..chart import Chart
 from ..errors import InvalidValuesError, OperationFailedError, TenantExistsError
+from ..part import name_command
 from ..ports import Ports, RunOptions
 from ..settings import Settings
 from ..state import TenantState
@@ -60,7 +61,7 @@ def _refuse_existing(observation: Observation, plan: Plan) -> None:
         return
     raise TenantExistsError(
         f"it exists already and is {state}",
-        remedy=f"Change it with 'release-manager upgrade-tenant {observation.slug}'",
+        remedy=f"Change it with '{name_command('upgrade', observation.slug)}'",
         tenant=observation.slug,
     )
 

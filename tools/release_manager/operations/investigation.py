@@ -136,6 +136,18 @@ class Investigation:
         return self._ports.cluster.read_log_tail(pod, container, lines=LOG_LINES)
 
 
+def read_job_log(ports: Ports, job: str) -> Sequence[str]:
+    """Return the last lines of a Job's newest pod, redacted; empty where there are none."""
+    pods = ports.cluster.list_job_pods(job)
+    if not pods:
+        return ()
+    redactor = Investigation(ports).build_redactor(None, pods)
+    # Of several containers the last that has ended is the one that failed.
+    ended = [item for item in pods[-1].containers if item.exit_code is not None]
+    lines = ports.cluster.read_log_tail(pods[-1], ended[-1], lines=LOG_LINES) if ended else ()
+    return [redactor.clean(line)[:MAX_LOG_LINE] for line in lines]
+
+
 def _clean(pod: Pod, read_redactor: Callable[[], Redactor]) -> Pod:
     told = [pod.failure]
     told += [item.waiting_message + item.exit_message for item in pod.containers]

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from ..diagnosis import Diagnosis
 from ..errors import ChangedMeanwhileError, ReleaseBusyError, TenantNotFoundError
+from ..part import PARTS, name_command
 from ..ports import Ports, RunOptions
 from ..state import TenantState, Verdict, determine_state, find_writer
 from ..tenant import Claim, Holder, ReleaseStatus, Revision
@@ -104,10 +105,14 @@ def find_later_revision(ports: Ports, slug: str, number: int) -> int | None:
 def require_release(observation: Observation) -> Revision:
     """Return the latest revision. Raises TenantNotFoundError when there is no release."""
     if observation.latest is None:
+        install = f"nstall it with '{name_command('install', observation.slug)}'"
+        if observation.slug in PARTS:
+            raise TenantNotFoundError(
+                "it is not installed", remedy=f"I{install}", tenant=observation.slug
+            )
         raise TenantNotFoundError(
             "there is no such tenant",
-            remedy="See 'release-manager list-tenants', or install it with "
-            f"'release-manager install-tenant {observation.slug}'",
+            remedy=f"See 'release-manager list-tenants', or i{install}",
             tenant=observation.slug,
         )
     return observation.latest
@@ -140,12 +145,12 @@ def refuse_busy(observation: Observation) -> None:
     if verdict.state is TenantState.BUSY:
         raise ReleaseBusyError(
             f"it is busy: {verdict.reason}",
-            remedy=f"Wait for it; after a crash 'release-manager recover-tenant {slug}' repairs it",
+            remedy=f"Wait for it; after a crash '{name_command('recover', slug)}' repairs it",
             tenant=slug,
         )
     raise ReleaseBusyError(
         f"it is stuck: {verdict.reason}",
-        remedy=f"Repair it with 'release-manager recover-tenant {slug}'",
+        remedy=f"Repair it with '{name_command('recover', slug)}'",
         tenant=slug,
     )
 

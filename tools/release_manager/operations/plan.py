@@ -7,7 +7,7 @@ chart that they ask for; all of them become a ``Plan``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -64,7 +64,10 @@ class Change:
 
 @dataclass(frozen=True)
 class Plan:
-    """What would be done to one tenant. ``--dry-run`` prints it, a real run executes it."""
+    """What would be done to one tenant. ``--dry-run`` prints it, a real run executes it.
+
+    has_workload: whether the release has pods to wait for.
+    """
 
     slug: str
     action: Action
@@ -76,6 +79,7 @@ class Plan:
     chart_before: str = ""
     notes: tuple[str, ...] = ()
     is_overwriting: bool = False
+    has_workload: bool = True
 
     @property
     def changes(self) -> tuple[Change, ...]:
@@ -97,10 +101,12 @@ def plan_deployment(
     writer: str,
     overwrite_drift: bool = False,
     validate: Validate = validate_values,
+    has_workload: bool = True,
 ) -> Plan:
     """Decide what it takes to make a tenant what ``layers`` and ``chart`` ask for.
 
-    Raises InvalidValuesError, and DriftError when something set by hand would be undone.
+    has_workload: whether the release has pods. Raises InvalidValuesError, and DriftError when
+    something set by hand would be undone.
     """
     slug = observation.slug
     values = layers.to_values()
@@ -109,10 +115,18 @@ def plan_deployment(
         observation, chart, layers, build_defaults_digest(chart, layers.defaults), writer
     )
     if baseline is None:
-        return Plan(slug, Action.INSTALL, observation.next_number, chart, values, labels)
+        return Plan(
+            slug,
+            Action.INSTALL,
+            observation.next_number,
+            chart,
+            values,
+            labels,
+            has_workload=has_workload,
+        )
     notes: tuple[str, ...] = ()
-    if _is_up_to_date(observation, baseline, labels):
-        return _plan_nothing(observation, chart, values)
+    if _is_up_to_date(observation, baseline, labels, has_workload=has_workload):
+        return replace(_plan_nothing(observation, chart, values), has_workload=has_workload)
     if not overwrite_drift:
         _refuse_drift(observation, baseline, chart, values)
     else:
@@ -129,6 +143,7 @@ def plan_deployment(
         baseline.chart,
         notes,
         overwrite_drift,
+        has_workload,
     )
 
 
@@ -201,20 +216,22 @@ def _plan_nothing(observation: Observation, chart: Chart, values: dict[str, Any]
     return Plan(observation.slug, Action.NOTHING, number, chart, values, None)
 
 
-def _is_settled(observation: Observation) -> bool:
+def _is_settled(observation: Observation, *, has_workload: bool = True) -> bool:
     """Whether Helm has nothing left to do: deployed, and its Deployment exists."""
     latest = observation.latest
     return (
         latest is not None
         and latest.status is ReleaseStatus.DEPLOYED
-        and observation.workload is not None
+        and (observation.workload is not None or not has_workload)
     )
 
 
-def _is_up_to_date(observation: Observation, baseline: Baseline, labels: RevisionLabels) -> bool:
+def _is_up_to_date(
+    observation: Observation, baseline: Baseline, labels: RevisionLabels, *, has_workload: bool
+) -> bool:
     latest = observation.latest
     return (
-        _is_settled(observation)
+        _is_settled(observation, has_workload=has_workload)
         and latest is not None
         and latest.labels is not None
         and latest.labels.config_digest == labels.config_digest

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from ..diagnosis import Cause, Diagnosis
 from ..errors import ChangedMeanwhileError, ClusterUnreachableError, RolloutFailedError
+from ..part import name_command
 from ..ports import Clock, Ports, RunOptions
 from ..workload import Pod, Workload
 from .investigation import Investigation
@@ -175,7 +176,7 @@ def require_ready(ports: Ports, slug: str, revision: int, run: RunOptions, done:
     if not readiness.is_ready:
         raise RolloutFailedError(
             f"{done}, but it is not ready: {readiness.explain(run)}",
-            remedy=f"Look with 'release-manager show-tenant {slug}'",
+            remedy=f"Look with '{name_command('show', slug)}'",
             tenant=slug,
         )
 
@@ -193,7 +194,7 @@ def _require_own_revision(
     if latest is not None:
         raise ChangedMeanwhileError(
             f"revision {revision} was replaced by revision {latest} while waiting for it",
-            remedy=f"See 'release-manager history {slug}'",
+            remedy=f"See '{name_command('history', slug)}'",
             tenant=slug,
         )
 

@@ -11,6 +11,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from ..errors import OperationFailedError, ReleaseBusyError
+from ..part import name_command
 from ..ports import Deployment, Ports, RunOptions
 from ..state import HAND_RUN_TIMEOUT, TenantState, Verdict, determine_state, find_writer
 from ..tenant import ReleaseStatus, Revision, RevisionLabels
@@ -73,7 +74,7 @@ def plan_recovery(
     if latest.status is ReleaseStatus.DEPLOYED:
         raise OperationFailedError(
             f"it failed, and there is no good revision to return to: {verdict.reason}",
-            remedy=f"Correct the cause with 'release-manager upgrade-tenant {slug}'",
+            remedy=f"Correct the cause with '{name_command('upgrade', slug)}'",
             tenant=slug,
         )
     return RecoverPlan(slug, Repair.FINISH_INSTALL, verdict.reason)

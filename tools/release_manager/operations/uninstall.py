@@ -22,6 +22,11 @@ class UninstallPlan:
     removed: tuple[str, ...]
     kept: tuple[str, ...]
 
+    def describe(self, note: str = "") -> str:
+        """Return what was done, in a few words. note: what else there is to say."""
+        kept = [f"kept: {', '.join(self.kept)}"] if self.kept else []
+        return "; ".join([f"removed: {', '.join(self.removed)}", *kept, *([note] if note else [])])
+
 
 def plan_uninstall(
     ports: Ports, observation: Observation, *, is_deleting_data: bool
@@ -30,7 +35,7 @@ def plan_uninstall(
 
     The data of a tenant that was uninstalled before can be deleted later.
     """
-    _refuse_busy(observation)
+    refuse_busy_uninstall(observation)
     target = Target(observation.slug)
     data = [
         name
@@ -83,17 +88,13 @@ def uninstall_tenant(
         if is_deleting_data:
             ports.cluster.delete_volume(slug)
             ports.secrets.delete_token(slug)
-        return Result(slug, "uninstall", 0, _describe(plan))
+        return Result(slug, "uninstall", 0, plan.describe())
 
 
-def _refuse_busy(observation: Observation) -> None:
+def refuse_busy_uninstall(observation: Observation) -> None:
+    """Raise ReleaseBusyError, but not for an uninstall that was cut off."""
     latest = observation.latest
     is_uninstalling = latest is not None and latest.status is ReleaseStatus.UNINSTALLING
     # An uninstall that was cut off is finished by doing it again.
     if not is_uninstalling or observation.verdict().state is TenantState.BUSY:
         refuse_busy(observation)
-
-
-def _describe(plan: UninstallPlan) -> str:
-    kept = f"; kept: {', '.join(plan.kept)}" if plan.kept else ""
-    return f"removed: {', '.join(plan.removed)}{kept}"

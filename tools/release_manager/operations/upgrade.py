@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from ..errors import InvalidValuesError
+from ..part import name_command
 from ..ports import Ports, RunOptions
 from ..settings import Settings
 from ..values import Values, build_defaults, merge_values, remove_path
@@ -72,7 +73,7 @@ def _change_overrides(slug: str, overrides: Values, request: UpgradeRequest) -> 
         if not remove_path(kept, path):
             raise InvalidValuesError(
                 f"field --unset: {path} is none of this tenant's own values",
-                remedy=f"See 'release-manager show-tenant {slug}'",
+                remedy=f"See '{name_command('show', slug)}'",
                 tenant=slug,
             )
     return merge_values(kept, request.overrides)

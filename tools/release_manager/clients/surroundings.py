@@ -1,0 +1,93 @@
+"""What the parts find, and need, beside their releases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+
+from ..errors import ClusterUnreachableError
+from ..part import PLATFORM
+from ..ports import Condition
+from .kubernetes_api import ApiStatusError, Json, KubernetesApi
+
+_CERT_MANAGER = "/apis/cert-manager.io/v1"
+_KINDS = {"ClusterIssuer": "clusterissuers", "Certificate": "certificates"}
+_OURS = f"app.kubernetes.io/instance={PLATFORM.release}"
+
+
+class KubernetesSurroundings:
+    """Port ``Surroundings``."""
+
+    def __init__(self, api: KubernetesApi, namespace: str) -> None:
+        self._api = api
+        self._namespace = namespace
+        self._path = f"/api/v1/namespaces/{namespace}"
+
+    def read_namespace_labels(self) -> Mapping[str, str] | None:
+        """Return the labels of the namespace, or None where it does not exist."""
+        namespace = self._api.find(self._path)
+        return (namespace["metadata"].get("labels") or {}) if namespace is not None else None
+
+    def create_namespace(self, labels: Mapping[str, str]) -> bool:
+        """Create the namespace; False when it is there already."""
+        metadata = {"name": self._namespace, "labels": dict(labels)}
+        try:
+            self._api.create(
+                "/api/v1/namespaces",
+                {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata},
+            )
+        except ApiStatusError as exc:
+            if exc.code == HTTPStatus.CONFLICT:
+                return False
+            raise
+        return True
+
+    def label_namespace(self, labels: Mapping[str, str]) -> None:
+        """Write labels on the namespace, and keep its others."""
+        self._api.patch(self._path, {"metadata": {"labels": dict(labels)}})
+
+    def has_group(self, group: str) -> bool:
+        """Return whether the cluster knows an API group, such as cert-manager.io."""
+        return any(item["name"] == group for item in self._api.get("/apis")["groups"])
+
+    def find_certificates_problem(self) -> str:
+        """Return why cert-manager's API does not take objects yet; empty when it does.
+
+        What cert-manager's own check does: it lets the API server judge an issuer, and stores
+        nothing (cert-manager.io/docs/installation/kubectl/#verify).
+        """
+        issuer = {
+            "apiVersion": "cert-manager.io/v1",
+            "kind": "Issuer",
+            "metadata": {"generateName": "release-manager-check-"},
+            "spec": {"selfSigned": {}},
+        }
+        path = f"{_CERT_MANAGER}/namespaces/{self._namespace}/issuers?dryRun=All"
+        try:
+            self._api.create(path, issuer)
+        except (ApiStatusError, ClusterUnreachableError) as exc:
+            return exc.problem
+        return ""
+
+    def list_conditions(self) -> Sequence[Condition]:
+        """Return the issuers and certificates of the platform, in whatever namespace."""
+        if not self.has_group("cert-manager.io"):
+            return []
+        return [
+            _parse_condition(item, kind)
+            for kind, plural in _KINDS.items()
+            for item in self._list(plural)
+        ]
+
+    def _list(self, plural: str) -> Sequence[Json]:
+        answer = self._api.get(f"{_CERT_MANAGER}/{plural}", labelSelector=_OURS)
+        return answer["items"] or ()
+
+
+def _parse_condition(item: Json, kind: str) -> Condition:
+    name = item["metadata"]["name"]
+    for entry in item.get("status", {}).get("conditions") or ():
+        if entry["type"] == "Ready":
+            is_ready = entry["status"] == "True"
+            return Condition(kind, name, is_ready, "" if is_ready else entry.get("message", ""))
+    return Condition(kind, name, is_ready=False, reason="cert-manager has not looked at it yet")

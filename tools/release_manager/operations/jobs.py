@@ -1,0 +1,113 @@
+"""Running a job of the platform and waiting for it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import OperationFailedError, ReleaseBusyError
+from ..part import PLATFORM
+from ..ports import Job, JobState, RunOptions, Site
+from .investigation import Investigation, read_job_log
+
+POLL_SECONDS = 0.5
+# What the scripts end with when another of their kind is at work, as in sysexits.h.
+BUSY_EXIT_CODE = 75
+MAX_TOLD_LINES = 5
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a job printed: results, one JSON object a line, and everything else."""
+
+    results: Sequence[Mapping[str, Any]]
+    messages: Sequence[str]
+
+
+def run_job(
+    site: Site, template: str, run: RunOptions, environment: Mapping[str, str] | None = None
+) -> Output:
+    """Make a Job of a CronJob's template, wait until it has ended, and return what it printed.
+
+    A Job that was interrupted goes on in the cluster. Raises JobTemplateNotFoundError,
+    ReleaseBusyError, OperationFailedError with the last lines of a Job that failed.
+    """
+    name = site.jobs.start(template, environment or {})
+    run.progress(f"job {name} started")
+    job = _wait(site, name, run)
+    output = parse_output(site.jobs.read_output(name))
+    if job.state is JobState.COMPLETE:
+        return output
+    raise _explain(site, job)
+
+
+def _wait(site: Site, name: str, run: RunOptions) -> Job:
+    deadline = run.clock.monotonic() + run.timeout_seconds
+    told = 0
+    waiting = ""
+    while True:
+        job = site.jobs.read(name)
+        if job is None:
+            raise OperationFailedError(
+                f"somebody deleted the job {name} while it ran",
+                remedy="Run the command again",
+                tenant=PLATFORM.release,
+            )
+        messages = parse_output(site.jobs.read_output(name)).messages
+        for line in messages[told:]:
+            run.progress(line)
+        told = max(told, len(messages))
+        if job.state is not JobState.ACTIVE:
+            return job
+        if not messages and (cause := _find_obstacle(site, name)) != waiting:
+            waiting = cause
+            run.progress(f"waiting: {cause}")
+        if run.clock.monotonic() >= deadline:
+            raise OperationFailedError(
+                f"the job {name} has not ended after {run.timeout_seconds:.0f} seconds"
+                + (f": {waiting}" if waiting else ""),
+                remedy=f"It goes on; follow it with 'kubectl logs -f job/{name} "
+                "--all-containers', or give it longer with --timeout",
+                tenant=PLATFORM.release,
+            )
+        run.clock.sleep(POLL_SECONDS)
+
+
+def _find_obstacle(site: Site, name: str) -> str:
+    """Return why the pod of a job does not run yet."""
+    pods = site.ports.cluster.list_job_pods(name)
+    cause = Investigation(site.ports).diagnose(None, pods) if pods else None
+    return cause.sentence if cause is not None else "the job's pod starts"
+
+
+def parse_output(lines: Sequence[str]) -> Output:
+    """Tell results from messages."""
+    results: list[Mapping[str, Any]] = []
+    messages = []
+    for line in lines:
+        try:
+            found = json.loads(line) if line.startswith("{") else None
+        except ValueError:
+            found = None
+        if isinstance(found, dict):
+            results.append(found)
+        elif line.strip():
+            messages.append(line)
+    return Output(results, messages)
+
+
+def _explain(site: Site, job: Job) -> OperationFailedError | ReleaseBusyError:
+    lines = read_job_log(site.ports, job.name)[-MAX_TOLD_LINES:]
+    said = " | ".join(lines) or job.reason
+    pods = site.ports.cluster.list_job_pods(job.name)
+    codes = {item.exit_code for pod in pods for item in pod.containers}
+    if BUSY_EXIT_CODE in codes:
+        return ReleaseBusyError(said, remedy="Wait for it to end", tenant=PLATFORM.release)
+    return OperationFailedError(
+        f"the job {job.name} failed: {said}",
+        remedy="Correct the cause and run the command again; the job's pod stays for a while, see "
+        f"'kubectl logs job/{job.name} --all-containers'",
+        tenant=PLATFORM.release,
+    )
