@@ -142,6 +142,7 @@ KWOK = ToolGroup(
         )
     },
 )
+_CERT_MANAGER = "github.com/cert-manager/cert-manager@v1.21.1"
 CRDS = ToolGroup(
     "crds",
     MODULES / "crds",
@@ -150,8 +151,14 @@ CRDS = ToolGroup(
             "github.com/traefik/traefik/v3@v3.7.9",
             "docs/content/reference/dynamic-configuration/kubernetes-crd-definition-v1.yml",
         ),
-        "cert-manager": ModuleFile("github.com/cert-manager/cert-manager@v1.21.1", "deploy/crds"),
+        "cert-manager": ModuleFile(_CERT_MANAGER, "deploy/crds"),
     },
+)
+# Not what a cluster begins with, but what is installed in one.
+FOREIGN_CHARTS = ToolGroup(
+    "foreign-charts",
+    MODULES / "crds",
+    files={"cert-manager-chart": ModuleFile(_CERT_MANAGER, "deploy/charts/cert-manager")},
 )
 HELM_UNITTEST = ToolGroup(
     "helm-unittest",

@@ -17,7 +17,6 @@ from local_cluster.errors import LocalClusterError
 Command = tuple[str, ...]
 
 SLUGS = tuple(f"shop-{number:02}" for number in range(1, 19))
-STAND_IN_TAG = "1.0.0-stand-in"
 # What a stand-in, and a simulated pod, take as the order to crash.
 CRASH_OF_STAND_IN = ("env: {}", 'env: {STAND_IN_CRASH_AFTER_SECONDS: "0.2"}')
 CRASH_OF_SIMULATED = ("podLabels: {}", "podLabels: {local-cluster/behaviour: crash-loop}")
@@ -40,10 +39,9 @@ class Charts:
     fixed: Path
 
 
-def write_fleet_file(folder: Path, *, has_real_containers: bool) -> None:
-    """Write the defaults of every tenant; images of stand-ins have tags of their own."""
-    defaults = f"{{image: {{tag: {STAND_IN_TAG}}}}}" if has_real_containers else "{}"
-    (folder / "fleet.yaml").write_text(f"defaults: {defaults}\n")
+def write_fleet_file(folder: Path) -> None:
+    """Write what all have in common; images of stand-ins have tags of their own."""
+    shutil.copyfile(folders.CLONE / "docs" / "examples" / "fleet.local.yaml", folder / "fleet.yaml")
 
 
 def write_charts(folder: Path, *, has_real_containers: bool) -> Charts:

@@ -8,11 +8,21 @@ from pathlib import Path
 
 import pytest
 
-from local_cluster.catalogue import CHART_TOOLS, CRDS, HELM, ToolGroup, read_go_directive
+from local_cluster.catalogue import (
+    CHART_TOOLS,
+    CRDS,
+    FOREIGN_CHARTS,
+    HELM,
+    ToolGroup,
+    read_go_directive,
+)
 from local_cluster.clusters import REAL, SIMULATED
 
 GROUPS = tuple(
-    {group.name: group for group in (*SIMULATED.groups, *REAL.groups, *CHART_TOOLS)}.values()
+    {
+        group.name: group
+        for group in (*SIMULATED.groups, *REAL.groups, *CHART_TOOLS, FOREIGN_CHARTS)
+    }.values()
 )
 
 

@@ -13,6 +13,7 @@ from local_cluster.demo import (
     build_environment,
     main,
     plan_fleet,
+    plan_platform,
     plan_steps,
     summarise,
 )
@@ -36,6 +37,14 @@ def test_first_run_installs_both_tenants() -> None:
         "helm list -n aware",
         "release-manager show-tenant acme",
     ]
+
+
+def test_the_cluster_is_made_ready_for_tenants_first() -> None:
+    real, simulated = (plan_platform(has_real_containers=is_real) for is_real in (True, False))
+    names = [step.command[1] for step in real]
+    assert names[:2] == ["install-platform", "install-api"]
+    assert {"backup-database", "restore-database"} <= set(names)
+    assert [step.command[1] for step in simulated] == [*names[:2], "show-platform"]
 
 
 def test_later_run_installs_only_what_is_missing() -> None:

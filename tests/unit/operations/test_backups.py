@@ -18,6 +18,7 @@ from release_manager.operations.backups import (
     Restoration,
     RestoreRequest,
     backup_database,
+    find_latest,
     list_backups,
     plan_restore,
     restore_database,
@@ -40,6 +41,7 @@ BACKUP = {
     "rows": 42,
     "seconds": 1.5,
 }
+DROPPED = ("postgres-restore", {"DROP_DATABASE": "aware", "BACKUP_ID": ""})
 RESTORED = {"backup": ID, "database": NEW, "tables": 3, "rows": 42, "bytes": 2048, "seconds": 2.0}
 
 
@@ -138,6 +140,20 @@ def test_backups_are_listed_newest_first(installed: FakeSite) -> None:
     ]
 
 
+def test_the_latest_is_the_newest_that_is_complete(installed: FakeSite) -> None:
+    lines = [
+        {**BACKUP, "id": "20260101T020000Z", "state": "complete"},
+        {**BACKUP, "state": "complete"},
+        {"id": "20260401T020000Z", "state": "incomplete"},
+    ]
+    installed.jobs.outputs["postgres-list-backups"] = [json.dumps(line) for line in lines]
+    assert find_latest(installed.site, installed.world.run()) == ID
+
+    installed.jobs.outputs["postgres-list-backups"] = [json.dumps(lines[2])]
+    with pytest.raises(InvalidInputError, match="there is no complete backup"):
+        find_latest(installed.site, installed.world.run())
+
+
 # Restoring.
 
 
@@ -173,7 +189,18 @@ def test_the_password_and_the_rest_of_the_url_stay(installed: FakeSite) -> None:
 
 def test_the_old_database_goes_only_when_told(installed: FakeSite) -> None:
     assert restore(installed, is_dropping_old=True).is_old_dropped
-    assert installed.jobs.started[-1] == ("postgres-restore", {"DROP_DATABASE": "aware"})
+    assert installed.jobs.started[-1] == DROPPED
+
+
+def test_an_old_database_that_cannot_be_dropped_undoes_nothing(installed: FakeSite) -> None:
+    installed.world.releases.after_helm = lambda: installed.jobs.failures.update(
+        {"postgres-restore": "backoff limit"}
+    )
+    result = restore(installed, is_dropping_old=True)
+
+    assert (result.database, result.is_old_dropped) == (NEW, False)
+    assert database(installed) == NEW
+    assert any("database aware stays" in text for text in installed.world.told)
 
 
 def test_a_name_of_ones_own_is_used(installed: FakeSite) -> None:
@@ -219,7 +246,7 @@ def test_a_restore_that_was_killed_goes_on(installed: FakeSite) -> None:
 
     result = restore(installed, is_dropping_old=True)
     assert (result.database, result.old_database) == (NEW, "aware")
-    assert installed.jobs.started[1:] == [("postgres-restore", {"DROP_DATABASE": "aware"})]
+    assert installed.jobs.started[1:] == [DROPPED]
     assert installed.world.statuses("api")[-1] == "deployed"
     assert "previous-database-url" not in installed.read_secrets()["aware-secrets"]
 

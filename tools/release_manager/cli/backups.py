@@ -142,7 +142,8 @@ def restore_database(
     Every table's rows and contents, sequences, large objects, extensions and definitions
     are compared with what was in the database when the backup was made. Only then does
     the API get the new database; if it does not get ready with it, it gets the old one
-    back. The old database is kept unless --drop-old is given.
+    back. The old database is kept unless --drop-old is given. BACKUP is an ID of
+    list-backups, or "latest" for the newest that is complete.
 
     \b
     Example:
@@ -153,8 +154,11 @@ def restore_database(
     from ..ports import RunOptions
 
     settings = options.build_settings(shared)
-    request = backups.RestoreRequest(backup, into, is_dropping_old)
     site = wiring.build_site(settings)
+    if backup == "latest":
+        with report_progress(PLATFORM.release) as progress:
+            backup = backups.find_latest(site, RunOptions(timeout, progress))
+    request = backups.RestoreRequest(backup, into, is_dropping_old)
     plan = backups.plan_restore(site.ports, request)
     if dry_run:
         _print_plan(plan, form)

@@ -103,6 +103,17 @@ def list_backups(site: Site, run: RunOptions) -> list[Backup]:
     return sorted(map(parse_backup, output.results), key=lambda item: item.id, reverse=True)
 
 
+def find_latest(site: Site, run: RunOptions) -> str:
+    """Return the ID of the newest complete backup. Raises InvalidInputError where there is none."""
+    found = [item.id for item in list_backups(site, run) if item.state == "complete"]
+    if not found:
+        raise _refuse(
+            "field BACKUP: there is no complete backup",
+            "Make one with 'release-manager backup-database'",
+        )
+    return found[0]
+
+
 def _require_result(output: Output, key: str) -> Mapping[str, Any]:
     for result in output.results:
         if key in result:
@@ -168,7 +179,8 @@ def plan_restore(ports: Ports, request: RestoreRequest) -> RestorePlan:
     if not _BACKUP_ID.fullmatch(request.backup):
         raise _refuse(
             f"field BACKUP: {request.backup!r} is no backup's ID",
-            "See 'release-manager list-backups'; an ID looks like 20260131T020000Z",
+            "See 'release-manager list-backups'; an ID looks like 20260131T020000Z, and 'latest' "
+            "is the newest",
         )
     secret = ports.secrets.read(SHARED)
     if secret is None or not secret.data.get(DATABASE_URL):
@@ -235,18 +247,27 @@ def restore_database(
         if plan.has_api:
             restart_api(ports, settings, work, run, undo=lambda: _put_back(ports, plan, run))
         _forget_previous(ports)
-        if plan.is_dropping_old:
-            run_job(site, RESTORE, run, {"DROP_DATABASE": plan.old_database})
-            run.progress(f"database {plan.old_database} is dropped")
+        is_old_dropped = plan.is_dropping_old and _drop(site, plan.old_database, run)
         return Restoration(
             backup=plan.backup,
             database=plan.database,
             old_database=plan.old_database,
-            is_old_dropped=plan.is_dropping_old,
+            is_old_dropped=is_old_dropped,
             tables=int(result.get("tables", 0)),
             rows=int(result.get("rows", 0)),
             seconds=float(result.get("seconds", 0)),
         )
+
+
+def _drop(site: Site, database: str, run: RunOptions) -> bool:
+    """Drop a database; what has been restored is not undone when that fails."""
+    try:
+        run_job(site, RESTORE, run, {"DROP_DATABASE": database, "BACKUP_ID": ""})
+    except OperationFailedError as exc:
+        run.progress(f"database {database} stays: {exc.problem}")
+        return False
+    run.progress(f"database {database} is dropped")
+    return True
 
 
 def _switch(ports: Ports, plan: RestorePlan, run: RunOptions) -> None:
