@@ -18,7 +18,10 @@ from tests.postgres.servers import PLACES, Pod, Root, Server
 def root(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Root:
     """PostgreSQL's root file system, unpacked once for all workers."""
     if os.geteuid() != 0:
-        pytest.skip("PostgreSQL's root file system can only be mounted as root")
+        reason = "PostgreSQL's root file system can only be mounted as root"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
     base = tmp_path_factory.getbasetemp()
     shared = base if worker_id == "master" else base.parent
     folder = shared / "postgres-root"

@@ -47,6 +47,10 @@ def format_size(size_bytes: int) -> str:
     return f"{size:.0f} {unit}" if unit == _UNITS[0] else f"{size:.1f} {unit}"
 
 
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
 @click.command()
 @_timeout_option("1h")
 @options.output_option
@@ -69,7 +73,8 @@ def backup_database(*, timeout: float, form: str, **shared: Any) -> None:
         print_data(to_plain(backup), form)
         return
     print_text(
-        f"backup {backup.id} is complete: {backup.tables} tables, {backup.rows} rows, "
+        f"backup {backup.id} is complete: {_count(backup.tables, 'table')}, "
+        f"{_count(backup.rows, 'row')}, "
         f"{format_size(backup.size_bytes)}, in {backup.seconds:.1f} seconds"
     )
 
@@ -176,8 +181,8 @@ def restore_database(
     old = "was dropped" if result.is_old_dropped else "is kept"
     print_text(
         f"backup {result.backup} is restored and verified in database {result.database}: "
-        f"{result.tables} tables, {result.rows} rows, in {seconds:.0f} seconds; "
-        f"database {result.old_database} {old}"
+        f"{_count(result.tables, 'table')}, {_count(result.rows, 'row')}, "
+        f"in {seconds:.0f} seconds; database {result.old_database} {old}"
     )
 
 

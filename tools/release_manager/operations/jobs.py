@@ -77,7 +77,8 @@ def _wait(site: Site, name: str, run: RunOptions) -> Job:
 
 def _find_obstacle(site: Site, name: str) -> str:
     """Return why the pod of a job does not run yet."""
-    pods = site.ports.cluster.list_job_pods(name)
+    # One that has ended is no gateway that should have gone on.
+    pods = [pod for pod in site.ports.cluster.list_job_pods(name) if pod.phase == "Pending"]
     cause = Investigation(site.ports).diagnose(None, pods) if pods else None
     return cause.sentence if cause is not None else "the job's pod starts"
 
