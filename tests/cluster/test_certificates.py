@@ -172,6 +172,6 @@ def test_a_certificate_that_nobody_issues_is_told_in_time(site: Operator, own: C
     wait_for(lambda: "issuers" in site.kubectl("api-resources"), "the kinds")
     said = site.run("install-platform", "--timeout", "10s", exit_code=1).stderr
 
-    assert "cert-manager is left alone: the cluster has it from elsewhere" in said
+    assert "cert-manager is left as it is: the cluster has it from elsewhere" in said
     assert "platform: it is installed, but after 10 seconds its certificate wildcard is not" in said
     assert "show-platform" in said

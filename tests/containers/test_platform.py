@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -138,6 +139,24 @@ def test_a_backup_brings_back_what_was_lost_and_secrets_are_replaced(site: Site)
     ]
     printed = [*site.said, *logs]
     assert [text[:80] for text in printed for secret in secrets if secret in text] == []
+
+
+def test_a_migration_that_fails_ends_the_upgrade_with_its_last_lines(site: Site) -> None:
+    before = site.operator.kubectl("get", "pods", "-l", "app=api", "-o", "name")
+    script = "echo connecting to $DATABASE_URL; echo relation users does not exist; exit 3"
+    values = site.operator.environment["HOME"] + "/migrations.json"
+    Path(values).write_text(json.dumps({"migrations": {"command": ["sh", "-c", script]}}))
+    said = site.run("upgrade-api", "-f", values, exit_code=1)
+
+    assert "the database migration said: " in said
+    assert "relation users does not exist" in said
+    assert site.read_secret("aware-secrets")["database-url"] not in said
+    assert site.operator.kubectl("get", "pods", "-l", "app=api", "-o", "name") == before
+
+    Path(values).write_text(json.dumps({"migrations": {"command": ["sh", "-c", "exit 0"]}}))
+    site.run("upgrade-api", "-f", values)
+    assert not site.operator.exists("job", "api-migrations")
+    assert site.visit() == 1
 
 
 def test_data_outlives_pods_and_nobody_else_gets_in(site: Site) -> None:

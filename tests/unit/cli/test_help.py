@@ -120,3 +120,14 @@ def test_help_waits_for_no_heavy_module(arguments: list[str]) -> None:
         cwd=Path(__file__).parents[3] / "tools",
     )
     assert result.stderr.strip() == "[]"
+
+
+DOCUMENTS = sorted((Path(__file__).parents[3] / "docs").glob("*.md"))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_command_that_a_page_names_exists(document: Path) -> None:
+    text = " ".join(document.read_text().split())
+    named = set(re.findall(r"release-manager ([a-z]+(?:-[a-z]+)+)", text))
+
+    assert named <= COMMANDS.keys() | {"release-manager"}

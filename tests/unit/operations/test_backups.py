@@ -112,6 +112,17 @@ def test_a_failure_is_told_by_its_last_lines_without_secrets(installed: FakeSite
     assert url not in str(caught.value)
 
 
+def test_what_a_job_says_is_told_without_secrets(installed: FakeSite) -> None:
+    url = installed.read_secrets()["aware-secrets"]["database-url"]
+    fail(installed, "postgres-backup")
+    installed.jobs.failures.clear()
+    installed.jobs.outputs["postgres-backup"] = [f"connecting to {url}", json.dumps(BACKUP)]
+    backup_database(installed.site, installed.world.run())
+
+    assert any("connecting to" in text for text in installed.world.told)
+    assert not any(url in text for text in installed.world.told)
+
+
 def test_a_script_that_found_another_at_work_is_busy(installed: FakeSite) -> None:
     fail(installed, "postgres-backup", exit_code=75, log="another backup is being made")
     with pytest.raises(ReleaseBusyError, match="another backup is being made"):

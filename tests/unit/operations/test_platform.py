@@ -265,7 +265,7 @@ def test_cert_manager_from_elsewhere_is_left_alone(site: FakeSite) -> None:
     site.install()
 
     assert site.other.statuses("cert-manager") == []
-    assert any("left alone: the cluster has it" in text for text in site.world.told)
+    assert any("left as it is: the cluster has it" in text for text in site.world.told)
 
 
 def test_a_cert_manager_that_somebody_installed_is_left_alone(site: FakeSite) -> None:
@@ -293,6 +293,14 @@ def test_its_api_is_waited_for(site: FakeSite) -> None:
 
     waited = [text for text in site.world.told if "no endpoints available" in text]
     assert len(waited) == 1
+
+
+def test_what_is_as_pinned_needs_no_registry(site: FakeSite) -> None:
+    site.install()
+    for world in (site.world, site.other):
+        del world.charts.by_reference[PINNED]
+
+    assert site.install().action == "nothing"
 
 
 def test_a_new_pin_upgrades_it(site: FakeSite) -> None:

@@ -11,7 +11,7 @@ from ..part import CERT_MANAGER, PLATFORM, Part
 from ..ports import RunOptions, Site
 from .deploy import execute_plan
 from .observe import observe_tenant, refuse_busy
-from .parts import plan_foreign_part
+from .parts import is_as_pinned, plan_foreign_part
 from .plan import Action, Plan
 from .work import look_and_plan, working_on
 
@@ -21,10 +21,14 @@ POLL_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Pin:
-    """Which chart of somebody else to install. chart: a reference for ``Charts.load``."""
+    """Which chart of somebody else to install.
+
+    chart: a reference for ``Charts.load``. version: empty for a chart that takes the pin's place.
+    """
 
     part: Part
     chart: str
+    version: str
     namespace: str
     values: Mapping[str, Any] = field(repr=False)
 
@@ -33,7 +37,8 @@ def read_pin(part: Part, values: Mapping[str, Any], *, chart: str = "") -> Pin:
     """Return the pin from its block of the platform's values. chart: takes its chart's place."""
     digest = f"@{values['digest']}" if values["digest"] else ""
     reference = chart or f"{values['chart']}:{values['version']}{digest}"
-    return Pin(part, reference, values["namespace"], values["values"])
+    version = "" if chart else str(values["version"])
+    return Pin(part, reference, version, values["namespace"], values["values"])
 
 
 def needs_cert_manager(values: Mapping[str, Any]) -> bool:
@@ -62,6 +67,9 @@ def plan_foreign(site: Site, pin: Pin, *, writer: str) -> ForeignPlan:
         return ForeignPlan(pin, None, f"the release {slug} in {pin.namespace} is not ours")
     if latest is None and pin.part is CERT_MANAGER and site.surroundings.has_group(GROUP):
         return ForeignPlan(pin, None, "the cluster has it from elsewhere")
+    if is_as_pinned(observation, pin.version, pin.values):
+        # Without asking a registry that may be out of reach.
+        return ForeignPlan(pin, None, "up to date")
     plan = plan_foreign_part(observation, ports.charts.load(pin.chart), pin.values, writer=writer)
     if plan.action is Action.NOTHING:
         is_ours = latest is not None and latest.writer is not None
@@ -77,7 +85,7 @@ def ensure_foreign(site: Site, pin: Pin, run: RunOptions) -> None:
     slug = pin.part.release
     found = plan_foreign(site, pin, writer="")
     if found.plan is None:
-        run.progress(f"{slug} is left alone: {found.detail}")
+        run.progress(f"{slug} is left as it is: {found.detail}")
         return
     there = site.elsewhere(pin.namespace)
     if there.surroundings.create_namespace({}):

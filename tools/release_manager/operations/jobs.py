@@ -56,8 +56,11 @@ def _wait(site: Site, name: str, run: RunOptions) -> Job:
                 tenant=PLATFORM.release,
             )
         messages = parse_output(site.jobs.read_output(name)).messages
-        for line in messages[told:]:
-            run.progress(line)
+        if messages[told:]:
+            pods = site.ports.cluster.list_job_pods(name)
+            redactor = Investigation(site.ports).build_redactor(None, pods)
+            for line in messages[told:]:
+                run.progress(redactor.clean(line))
         told = max(told, len(messages))
         if job.state is not JobState.ACTIVE:
             return job

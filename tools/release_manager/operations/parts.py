@@ -111,6 +111,19 @@ def deploy_part(
     return execute_plan(ports, observation, plan, run)
 
 
+def is_as_pinned(observation: Observation, version: str, values: Mapping[str, Any]) -> bool:
+    """Return whether this program has deployed that version with those values, as labels tell."""
+    latest = observation.latest
+    return (
+        latest is not None
+        and latest.status is ReleaseStatus.DEPLOYED
+        and latest.labels is not None
+        and latest.writer is not None
+        and (latest.labels.chart_version, latest.labels.defaults_digest)
+        == (version, build_digest(values))
+    )
+
+
 def plan_foreign_part(
     observation: Observation, chart: Chart, values: Mapping[str, Any], *, writer: str
 ) -> Plan:
@@ -121,7 +134,12 @@ def plan_foreign_part(
     slug, latest = observation.slug, observation.latest
     digest = build_digest(chart.digest, values)
     labels = RevisionLabels(
-        digest, digest, chart.version, DEFAULT_PROFILE, writer, observation.next_number
+        digest,
+        build_digest(values),
+        chart.version,
+        DEFAULT_PROFILE,
+        writer,
+        observation.next_number,
     )
     given = dict(values)
     if latest is None or observation.deployed is None:
