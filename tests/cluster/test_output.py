@@ -15,7 +15,7 @@ DOCUMENT = (Path(__file__).parents[2] / "docs" / "output.md").read_text()
 
 def _documented(command: str) -> set[str]:
     section = DOCUMENT.split(f"\n## {command}:")[1].split("\n## ")[0]
-    return set(re.findall(r"[A-Za-z]+", section))
+    return set(re.findall(r"\w+", section))
 
 
 @pytest.mark.parametrize(

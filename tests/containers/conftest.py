@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import base64
-import http.client
-import json
 import os
+import signal
+import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -20,8 +19,10 @@ from local_cluster.locks import hold
 from local_cluster.node import host
 from local_cluster.node.possible import find_obstacle
 from local_cluster.node.reach import reach
-from tests.conftest import REAL_NAME, RUN_PID, build_environment, create_namespace
+from tests.conftest import REAL_NAME, RUN_PID, administer, build_environment, create_namespace
 from tests.containers import network_policies
+from tests.containers.answers import Answer, send_request, wait_for_answer
+from tests.containers.site import Site, install_site
 from tests.terminal import Operator, wait_for
 
 STAND_IN = ("--set", "image.tag=1.0.0-stand-in")
@@ -85,6 +86,14 @@ def own_operator(own: Cluster, tmp_path: Path) -> Operator:
     return Operator("aware", build_environment(own, "aware", tmp_path))
 
 
+def kill_and_restart(own: Cluster) -> None:
+    """Kill all that a cluster consists of, as when the power fails, and start it again."""
+    for pid_file in (own.folder / "pids").iterdir():
+        os.kill(int(pid_file.read_text()), signal.SIGKILL)
+    wait_for(lambda: not clusters.is_healthy(own), "the cluster to be broken")
+    clusters.start(own.name, containers="real", owner_pid=os.getpid())
+
+
 def find_service(cluster: Cluster, program: str) -> int:
     """Return the pid, as the host counts, of one of a node's own services."""
     first = host.find_first_process(cluster.folder)
@@ -92,46 +101,6 @@ def find_service(cluster: Cluster, program: str) -> int:
     named = [pid for pid in children if Path(f"/proc/{pid}/comm").read_text().strip() == program]
     assert len(named) == 1, (program, named)
     return int(named[0])
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a tenant answered: the status, and the body as JSON where it is JSON."""
-
-    status: int
-    body: Any
-
-
-def send_request(
-    port: int,
-    path: str = "/",
-    *,
-    method: str = "GET",
-    token: str = "",
-    timeout_seconds: float = 10,
-) -> Answer:
-    """Send one request to a port of this machine; raise OSError when no answer comes."""
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_seconds)
-    with closing(connection):
-        connection.request(method, path, headers=headers)
-        answer = connection.getresponse()
-        text = answer.read().decode()
-    is_json = answer.headers.get_content_type() == "application/json"
-    return Answer(answer.status, json.loads(text) if is_json else text)
-
-
-def wait_for_answer(port: int, path: str = "/", *, method: str = "GET", token: str = "") -> Answer:
-    """Send one request to a Service, which may learn of its pod a moment late."""
-    answers: list[Answer] = []
-
-    def is_answered() -> bool:
-        with suppress(ConnectionError):
-            answers.append(send_request(port, path, method=method, token=token))
-        return bool(answers)
-
-    wait_for(is_answered, "the Service to have a pod", seconds=10)
-    return answers[0]
 
 
 @dataclass(frozen=True)
@@ -170,3 +139,11 @@ class Visitor:
 def visitor(cluster: Cluster, operator: Operator) -> Visitor:
     """Somebody who sends requests to tenants."""
     return Visitor(cluster, operator)
+
+
+@pytest.fixture
+def site(cluster: Cluster, worker_id: str, tmp_path: Path) -> Iterator[Site]:
+    """A platform and an API in a namespace of their own."""
+    namespace = f"platform-{worker_id}-{time.monotonic_ns()}"
+    yield install_site(cluster, namespace, tmp_path)
+    administer(cluster, "delete", "namespace", namespace, "--wait=false")

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from tests.containers.conftest import STAND_IN, WITH_VOLUME, Answer, Visitor
+from tests.containers.answers import Answer
+from tests.containers.conftest import STAND_IN, WITH_VOLUME, Visitor
 from tests.terminal import Operator, wait_for
 
 PAUSE_SECONDS = 0.02

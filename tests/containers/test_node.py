@@ -15,7 +15,7 @@ from local_cluster.clusters import Cluster
 from local_cluster.node import host
 from local_cluster.node.system import build_system
 from tests.conftest import administer
-from tests.containers.conftest import find_service
+from tests.containers.conftest import find_service, kill_and_restart
 from tests.terminal import wait_for
 
 
@@ -104,10 +104,7 @@ def test_start_that_is_killed_leaves_nothing_once_it_is_taken_down(
 
 def test_node_comes_back_after_kill_9_with_its_data(own: Cluster) -> None:
     administer(own, "create", "configmap", "kept")
-    for pid_file in (own.folder / "pids").iterdir():
-        os.kill(int(pid_file.read_text()), signal.SIGKILL)
-    wait_for(lambda: not clusters.is_healthy(own), "the cluster to be broken")
-    clusters.start(own.name, containers="real", owner_pid=os.getpid())
+    kill_and_restart(own)
     assert "kept" in administer(own, "get", "configmap")
     ready = '{.items[*].status.conditions[?(@.type=="Ready")].status}'
     assert administer(own, "get", "nodes", "-o", f"jsonpath={ready}") == "True"

@@ -2,94 +2,22 @@
 
 from __future__ import annotations
 
-import base64
+import http.client
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import pytest
-
 from local_cluster.clusters import Cluster
 from local_cluster.node.reach import reach
-from tests.conftest import administer, build_environment
-from tests.containers.conftest import Answer, send_request, wait_for_answer
-from tests.containers.test_api import API_PORT, sign_token
-from tests.terminal import Operator, wait_for
-
-INSTALL_PLATFORM = (
-    "install-platform",
-    *("--set", "postgres.majorVersion=15", "--set", "postgres.image.tag=15-stand-in"),
-    *("--set", "postgres.image.digest=", "--set", "postgres.persistence.size=100Mi"),
-    *("--set", "backups.volume.size=100Mi", "--set", "certificates.enabled=false"),
-    # Nothing outside of the namespace, so that several can be there at once.
-    *("--set", "priorityClasses.create=false", "--set", "priorityClasses.platform="),
-    *("--set", "traefik.redirect.enabled=false", "--set", "traefik.tlsOptions.enabled=false"),
-)
-INSTALL_API = ("install-api", "--set", "image.tag=1.0.0-stand-in")
-
-
-@dataclass(frozen=True)
-class Site:
-    """A platform and an API, and somebody who works with them. said: all that was printed."""
-
-    cluster: Cluster
-    operator: Operator
-    said: list[str] = field(default_factory=list)
-
-    def run(self, *arguments: object, exit_code: int = 0) -> str:
-        """Run release-manager and return all that it prints."""
-        done = self.operator.run(*arguments, exit_code=exit_code)
-        self.said.append(done.stdout + done.stderr)
-        return self.said[-1]
-
-    def read_secret(self, name: str) -> dict[str, str]:
-        data = self.operator.get("secret", name)["data"]
-        return {key: base64.b64decode(text).decode() for key, text in data.items()}
-
-    @contextmanager
-    def visiting(self, timeout_seconds: float = 10) -> Iterator[Callable[[], Answer]]:
-        """Give what counts one visit by the API."""
-        address = self.operator.get("service", "api")["spec"]["clusterIP"]
-        token = sign_token(self.read_secret("aware-secrets")["jwt-secret"])
-        with reach(self.cluster.folder, address, API_PORT) as port:
-            yield lambda: send_request(
-                port, "/visits", method="POST", token=token, timeout_seconds=timeout_seconds
-            )
-
-    def visit(self) -> int:
-        """Count one visit by the API; return how many there have been."""
-        address = self.operator.get("service", "api")["spec"]["clusterIP"]
-        token = sign_token(self.read_secret("aware-secrets")["jwt-secret"])
-        with reach(self.cluster.folder, address, API_PORT) as port:
-            answer = wait_for_answer(port, "/visits", method="POST", token=token)
-        assert answer.status == 200, answer
-        return int(answer.body["visits"])
-
-    def ask(self, statement: str, database: str = "aware") -> str:
-        """Run one statement in the pod of Postgres."""
-        psql = ("exec", "postgres-0", "--", "psql", "-qAt", "-U", "postgres", "-d", database)
-        return self.operator.kubectl(*psql, "-c", statement).strip()
-
-    def show(self) -> dict[str, dict[str, str]]:
-        return {row["part"]: row for row in self.operator.read("show-platform")}
-
-
-@pytest.fixture
-def site(cluster: Cluster, worker_id: str, tmp_path: Path) -> Iterator[Site]:
-    """A platform and an API in a namespace of their own."""
-    cluster.load("postgres")
-    namespace = f"platform-{worker_id}-{time.monotonic_ns()}"
-    operator = Operator(namespace, build_environment(cluster, namespace, tmp_path))
-    found = Site(cluster, operator)
-    found.run(*INSTALL_PLATFORM)
-    found.run(*INSTALL_API)
-    yield found
-    administer(cluster, "delete", "namespace", namespace, "--wait=false")
+from tests.containers.answers import Answer, wait_for_answer
+from tests.containers.conftest import kill_and_restart
+from tests.containers.site import API_PORT, Site, install_site, sign_token
+from tests.kills import kill_after, measure
+from tests.terminal import wait_for
 
 
 def test_a_backup_brings_back_what_was_lost_and_secrets_are_replaced(site: Site) -> None:
@@ -133,16 +61,19 @@ def test_a_backup_brings_back_what_was_lost_and_secrets_are_replaced(site: Site)
 
     secrets = {text for data in (before, after) for text in data.values()}
     secrets |= set(site.read_secret("postgres-passwords").values())
+    read_log = ("kubectl", "-n", site.operator.namespace, "logs", "--all-containers")
+    # A pod that ends just now has no log any more.
     logs = [
-        site.operator.kubectl("logs", pod, "--all-containers")
+        site.operator.call(*read_log, pod).stdout
         for pod in site.operator.kubectl("get", "pods", "-o", "name").split()
     ]
+    assert any(logs)
     printed = [*site.said, *logs]
     assert [text[:80] for text in printed for secret in secrets if secret in text] == []
 
 
 def test_a_migration_that_fails_ends_the_upgrade_with_its_last_lines(site: Site) -> None:
-    before = site.operator.kubectl("get", "pods", "-l", "app=api", "-o", "name")
+    before = site.list_pods("api")
     script = "echo connecting to $DATABASE_URL; echo relation users does not exist; exit 3"
     values = site.operator.environment["HOME"] + "/migrations.json"
     Path(values).write_text(json.dumps({"migrations": {"command": ["sh", "-c", script]}}))
@@ -151,7 +82,7 @@ def test_a_migration_that_fails_ends_the_upgrade_with_its_last_lines(site: Site)
     assert "the database migration said: " in said
     assert "relation users does not exist" in said
     assert site.read_secret("aware-secrets")["database-url"] not in said
-    assert site.operator.kubectl("get", "pods", "-l", "app=api", "-o", "name") == before
+    assert site.list_pods("api") == before
 
     Path(values).write_text(json.dumps({"migrations": {"command": ["sh", "-c", "exit 0"]}}))
     site.run("upgrade-api", "-f", values)
@@ -193,29 +124,130 @@ def test_data_of_another_version_is_refused_in_plain_words(site: Site) -> None:
     assert site.show()["postgres"]["state"] != "ready"
 
 
-def test_a_rotation_loses_nothing_that_was_committed(site: Site) -> None:
-    counted: list[int] = []
-    has_ended = threading.Event()
+@dataclass
+class Client:
+    """Somebody who counts visits by the API all the time. counted: what it was told.
+
+    failures: what came instead.
+    """
+
+    counted: list[int] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+    def visit(self, send: Callable[[], Answer]) -> None:
+        """Count one visit and note what came of it."""
+        try:
+            answer = send()
+        except (OSError, http.client.HTTPException) as error:
+            self.failures.append(f"{type(error).__name__}: {error}")
+            return
+        if answer.status == 200:
+            self.counted.append(int(answer.body["visits"]))
+        else:
+            self.failures.append(str(answer))
+
+    def wait_for_more(self, what: str) -> None:
+        """Wait until ten more visits were counted."""
+        seen = len(self.counted)
+        wait_for(lambda: len(self.counted) > seen + 10, what)
+
+
+@contextmanager
+def keeping_on(site: Site, *, timeout_seconds: float) -> Iterator[Client]:
+    """Let a client count visits until the end of the block."""
+    client, is_over = Client(), threading.Event()
 
     def keep_visiting() -> None:
-        with site.visiting(timeout_seconds=3) as visit:
-            while not has_ended.is_set():
-                with suppress(OSError):
-                    answer = visit()
-                    if answer.status == 200:
-                        counted.append(int(answer.body["visits"]))
-                time.sleep(0.02)
+        with site.visiting(timeout_seconds) as send:
+            while not is_over.wait(0.02):
+                client.visit(send)
 
-    writer = threading.Thread(target=keep_visiting)
-    writer.start()
+    thread = threading.Thread(target=keep_visiting)
+    thread.start()
     try:
-        wait_for(lambda: len(counted) > 10, "the first visits")
-        site.run("rotate-secret", "database")
-        seen = len(counted)
-        wait_for(lambda: len(counted) > seen + 10, "visits with the new password")
+        client.wait_for_more("the first visits")
+        yield client
     finally:
-        has_ended.set()
-        writer.join()
+        is_over.set()
+        thread.join()
 
-    assert counted == sorted(set(counted))
-    assert int(site.ask("SELECT count(*) FROM visits")) >= counted[-1] >= len(counted)
+
+def test_a_rotation_loses_nothing_that_was_committed(site: Site) -> None:
+    with keeping_on(site, timeout_seconds=3) as client:
+        site.run("rotate-secret", "database")
+        client.wait_for_more("visits with the new password")
+
+    assert client.counted == sorted(set(client.counted))
+    rows = int(site.ask("SELECT count(*) FROM visits"))
+    assert rows >= client.counted[-1] >= len(client.counted)
+
+
+def test_an_upgrade_of_the_api_drops_no_request(site: Site) -> None:
+    before = site.list_pods("api")
+    with keeping_on(site, timeout_seconds=10) as client:
+        site.run("upgrade-api", "--set", "podAnnotations.changed=yes")
+        wait_for(lambda: not before & site.list_pods("api"), "the old pod to be gone")
+        client.wait_for_more("visits by the new pod")
+
+    assert client.failures == []
+
+
+def test_data_outlives_the_node(own: Cluster, tmp_path: Path) -> None:
+    site = install_site(own, "aware", tmp_path)
+    assert site.visit() == 1
+    backup = site.operator.read("backup-database")["id"]
+    secrets = site.read_secret("aware-secrets"), site.read_secret("postgres-passwords")
+
+    kill_and_restart(own)
+
+    def is_back() -> bool:
+        return {site.show()[part]["state"] for part in ("postgres", "api")} == {"ready"}
+
+    wait_for(is_back, "Postgres and the API to be back", seconds=120)
+    assert site.visit() == 2
+    assert [item["id"] for item in site.operator.read("list-backups")] == [backup]
+    assert secrets == (site.read_secret("aware-secrets"), site.read_secret("postgres-passwords"))
+    assert "nothing to do" in site.run("install-platform")
+    assert "nothing to do" in site.run("install-api")
+
+
+SHARES = (0.25, 0.5, 0.75)
+
+
+def run_again(site: Site, *arguments: str) -> None:
+    """Run a command once the Lease of the process that was killed counts as dead."""
+
+    def is_done() -> bool:
+        done = site.operator.call_manager(*arguments)
+        assert done.returncode in {0, 5}, done.stderr
+        return done.returncode == 0
+
+    wait_for(is_done, f"{arguments} to be done", seconds=120)
+
+
+def test_a_rotation_that_is_killed_is_finished_by_the_next(site: Site) -> None:
+    command = ("rotate-secret", "database")
+    took = measure(site.operator, *command)
+    for share in SHARES:
+        kill_after(site.operator.start(*command), took * share)
+        run_again(site, *command)
+        assert site.visit()
+        assert site.read_secret("aware-secrets").keys() == {"database-url", "jwt-secret"}
+
+
+def test_a_restore_that_is_killed_is_finished_by_the_next(site: Site) -> None:
+    assert site.visit() == 1
+    site.run("backup-database")
+    command = ("restore-database", "latest", "--yes", "--into")
+    took = measure(site.operator, *command, "again")
+    for share in SHARES:
+        into = f"again_{share * 100:.0f}"
+        kill_after(site.operator.start(*command, into), took * share)
+        run_again(site, *command, into)
+        assert site.visit() == 2
+        assert urlsplit(site.read_secret("aware-secrets")["database-url"]).path == f"/{into}"
+        assert site.read_secret("aware-secrets").keys() == {"database-url", "jwt-secret"}
+
+    assert site.ask("SELECT count(*) FROM visits") == "1"
+    unfinished = "SELECT count(*) FROM pg_database WHERE datname LIKE 'restoring%'"
+    assert site.ask(unfinished) == "0"

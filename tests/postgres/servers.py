@@ -84,6 +84,7 @@ class Server:
     root: Root
     folder: Path
     port: int = field(default_factory=find_free_port)
+    addresses: str = "127.0.0.1"
     process: subprocess.Popen[str] | None = None
 
     def create(self) -> None:
@@ -117,8 +118,8 @@ class Server:
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=/tmp"
-        options += " -c fsync=off -c log_min_messages=fatal"
+        options = f"-p {self.port} -c listen_addresses={self.addresses}"
+        options += " -c unix_socket_directories=/tmp -c fsync=off -c log_min_messages=fatal"
         command = ["postgres", "-D", "/data/db", *options.split()]
         self.process = subprocess.Popen(
             self.root.build_command(command, {"data": self.folder}),

@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # Tells libpq where the database is, from the URL that the API uses. Sourced by the other scripts.
 #
-# Sets the PG* variables and DATABASE_ROLE, the role of the URL. With ADMIN_PASSWORD_FILE the one who
+# Sets the PG* variables and DATABASE_ROLE, the role of the URL. PGSSLMODE and PGSSLROOTCERT hold
+# where the URL says nothing of its own. With ADMIN_PASSWORD_FILE the one who
 # asks is postgres, the superuser; without it, as for a database elsewhere, it is that role itself.
 # Secrets come from files and never stand in an argument, for every user of a node can read those.
 

@@ -74,6 +74,7 @@ of the AWS command line. */ -}}
 {{- $env = append $env (list "ADMIN_PASSWORD_FILE" "/secrets/postgres/postgres") -}}
 {{- $mounts = append $mounts (dict "name" "admin-password" "mountPath" "/secrets/postgres" "readOnly" true) -}}
 {{- else -}}
+{{- $env = concat $env (list (list "PGSSLMODE" "verify-full") (list "PGSSLROOTCERT" "/etc/postgres-ca/ca.crt")) -}}
 {{- $mounts = append $mounts (dict "name" "postgres-ca" "mountPath" "/etc/postgres-ca" "readOnly" true) -}}
 {{- end -}}
 {{- include "platform.backupContainer" (list $context (index . 1) (index . 2) list $env $mounts false) -}}

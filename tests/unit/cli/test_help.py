@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -131,3 +132,19 @@ def test_every_command_that_a_page_names_exists(document: Path) -> None:
     named = set(re.findall(r"release-manager ([a-z]+(?:-[a-z]+)+)", text))
 
     assert named <= COMMANDS.keys() | {"release-manager"}
+
+
+COMMAND_LINES = sorted(
+    {
+        line
+        for document in [*DOCUMENTS, DOCUMENTS[0].parents[1] / "README.md"]
+        for line in re.findall(r"^\$ (release-manager [^\n]+)$", document.read_text(), re.MULTILINE)
+    }
+)
+
+
+@pytest.mark.parametrize("line", COMMAND_LINES)
+def test_every_command_line_of_a_page_is_understood(line: str) -> None:
+    _, name, *arguments = shlex.split(line, comments=True)
+    if "--help" not in arguments:
+        COMMANDS[name].make_parser(click.Context(COMMANDS[name])).parse_args(arguments)

@@ -19,7 +19,8 @@ from tests.unit.fakes import START
 from tests.unit.operations.platforms import FakeSite
 
 SHARED = Secret(
-    "aware-secrets", {"database-url": "postgresql://a:very-secret@b", "jwt-secret": "j"}
+    "aware-secrets",
+    {"database-url": "postgresql://a:very-secret@b/c?sslmode=verify-full", "jwt-secret": "j"},
 )
 
 

@@ -241,7 +241,8 @@ def test_two_that_make_secrets_at_once_do_not_mix_them(site: FakeSite) -> None:
 
 
 def test_a_database_elsewhere_needs_no_password_of_ours_and_no_pods(site: FakeSite) -> None:
-    site.ports.secrets.create(Secret("aware-secrets", {"database-url": "postgresql://db.example"}))
+    url = "postgresql://db.example/aware?sslmode=verify-full&sslrootcert=/etc/postgres-ca/ca.crt"
+    site.ports.secrets.create(Secret("aware-secrets", {"database-url": url}))
     site.world.cluster.start_seconds = 1e9
     result = site.install(**EXTERNAL)
 
@@ -254,6 +255,18 @@ def test_a_database_elsewhere_must_be_told_how_to_reach(site: FakeSite) -> None:
     with pytest.raises(InvalidValuesError, match="says how to connect") as caught:
         site.install(**EXTERNAL)
     assert "kubectl create secret" in caught.value.remedy
+    assert site.surroundings.labels is None
+
+
+@pytest.mark.parametrize("query", ["", "?sslmode=require", "?sslmode=verify-ca"])
+def test_a_database_elsewhere_must_show_that_it_is_the_right_one(
+    site: FakeSite, query: str
+) -> None:
+    url = f"postgresql://aware:p@db.example/aware{query}"
+    site.ports.secrets.create(Secret("aware-secrets", {"database-url": url}))
+    with pytest.raises(InvalidValuesError, match="does not say sslmode=verify-full") as caught:
+        site.install(**EXTERNAL)
+    assert "sslrootcert=/etc/postgres-ca/ca.crt" in caught.value.remedy
     assert site.surroundings.labels is None
 
 

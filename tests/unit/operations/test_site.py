@@ -127,7 +127,8 @@ def test_backups_tell_when_they_fail_and_when_they_are_off(installed: FakeSite) 
 
 
 def test_a_database_elsewhere_is_told_by_its_host(site: FakeSite) -> None:
-    site.ports.secrets.create(Secret("aware-secrets", {"database-url": "postgresql://db"}))
+    url = "postgresql://db/aware?sslmode=verify-full"
+    site.ports.secrets.create(Secret("aware-secrets", {"database-url": url}))
     site.install(postgres={"enabled": False}, externalDatabase={"host": "db.example"})
     row = show(site)["postgres"]
 

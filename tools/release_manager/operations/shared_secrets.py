@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 from ..errors import InvalidValuesError, OperationFailedError
 from ..part import API, PLATFORM
@@ -20,6 +20,8 @@ DATABASE_URL, JWT_SECRET = "database-url", "jwt-secret"
 PREVIOUS_URL = "previous-database-url"
 PASSWORDS = "postgres-passwords"
 SUPERUSER = "postgres"
+# How a URL ends where the pods find the authorities' certificates.
+VERIFYING = "?sslmode=verify-full&sslrootcert=/etc/postgres-ca/ca.crt"
 RANDOM_BYTES = 32
 
 
@@ -68,15 +70,24 @@ def plan_secrets(ports: Ports, values: Mapping[str, Any]) -> SecretsPlan:
 
 
 def _plan_external(ports: Ports) -> SecretsPlan:
-    if ports.secrets.read(SHARED) is None:
+    shared = ports.secrets.read(SHARED)
+    if shared is None:
         raise InvalidValuesError(
             f"field externalDatabase: there is no Secret {SHARED} that says how to connect",
             remedy=f"Create it with 'kubectl create secret generic {SHARED} "
             f"--from-file={DATABASE_URL}=FILE', the file with a URL such as "
-            "postgresql://aware:PASSWORD@HOST:5432/aware?sslmode=verify-full and no newline",
+            f"postgresql://aware:PASSWORD@HOST:5432/aware{VERIFYING} and no newline",
             tenant=PLATFORM.release,
         )
-    return SecretsPlan(completed=_complete_shared(ports))
+    plan = SecretsPlan(completed=_complete_shared(ports))
+    if parse_qs(urlsplit(shared.data[DATABASE_URL]).query).get("sslmode") != ["verify-full"]:
+        raise InvalidValuesError(
+            f"the Secret {SHARED}: its {DATABASE_URL} does not say sslmode=verify-full, and "
+            "without that nobody knows that it is your database",
+            remedy=f"End the URL with {VERIFYING}",
+            tenant=PLATFORM.release,
+        )
+    return plan
 
 
 def _complete_shared(ports: Ports) -> tuple[Secret, ...]:
