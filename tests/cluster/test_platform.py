@@ -257,6 +257,54 @@ def test_bad_input_is_one_sentence_and_changes_nothing(
     assert show(site)["namespace"]["state"] == "missing"
 
 
+BAD_INPUT_LATER = [
+    ("upgrade-platform --set postgres.sise=1", "platform: field postgres.sise"),
+    ("upgrade-platform --set postgres.persistence.size=many", "postgres.persistence.size"),
+    ("upgrade-platform --set backups.schedule=often", "field backups.schedule"),
+    ("upgrade-platform --set backups.keepDays=-1", "field backups.keepDays"),
+    ("upgrade-platform --set certificates.issuer=verisign", "field certificates.issuer"),
+    ("upgrade-platform --set postgres.image.tag=latest", "postgres.majorVersion"),
+    ("upgrade-platform --set postgres.enabled=false", "externalDatabase.host"),
+    ("upgrade-platform --set postgres", "--set"),
+    ("upgrade-platform --unset postgres.sise", "postgres.sise"),
+    ("upgrade-platform -f nowhere.yaml", "nowhere.yaml"),
+    ("upgrade-platform --timeout soon", "--timeout"),
+    ("upgrade-platform --cert-manager-chart nowhere.tgz", "nowhere.tgz"),
+    ("upgrade-api --set image.tag=-1", "api: field image.tag"),
+    ("upgrade-api --set replicas=-1", "api: field replicas"),
+    ("upgrade-api --set secrets.name=Not_A_Name", "no Secret Not_A_Name"),
+    ("upgrade-api --set autoscaling.enabled=true,autoscaling.minReplicas=9", "autoscaling"),
+    ("uninstall-platform --keep-data --yes", "api"),
+    ("uninstall-platform --force --yes", "--keep-data"),
+    ("rotate-secret everything", "everything"),
+    ("rotate-secret", "Choose from: database, jwt"),
+    ("restore-database yesterday --yes", "'yesterday' is no backup's ID"),
+    ("restore-database 20260131T020000Z --into aware --yes", "never overwritten"),
+    ("restore-database 20260131T020000Z --into A-B --yes", "field --into"),
+    ("restore-database 20260131T020000Z", "--yes"),
+    ("backup-database now", "now"),
+    ("list-backups -o xml", "xml"),
+]
+
+
+def test_bad_input_changes_nothing_of_what_is_there(installed: Operator) -> None:
+    installed.run("install-api")
+    everything = ("get", "secrets,configmaps,jobs,deploy,sts,pvc", "-o", "name")
+    before = installed.kubectl(*everything)
+    wrong = []
+    for line, part_of_sentence in BAD_INPUT_LATER:
+        done = installed.call_manager(*line.split())
+        said = [text for text in done.stderr.splitlines() if text.startswith("Error: ")]
+        is_right = done.returncode == 2 and len(said) == 1 and part_of_sentence in done.stderr
+        if not is_right:
+            wrong.append((line, done.returncode, done.stderr))
+
+    assert not wrong, wrong
+    assert installed.kubectl(*everything) == before
+    for release in ("platform", "api"):
+        assert len(list_revisions(installed, release)) == 1
+
+
 def test_a_cluster_that_does_not_answer_is_told(site: Operator, tmp_path: Path) -> None:
     environment = {**site.environment, "KUBECONFIG": str(tmp_path / "none")}
     lost = replace(site, environment=environment)

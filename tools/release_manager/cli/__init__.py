@@ -78,7 +78,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         if isinstance(exc, click.exceptions.NoArgsIsHelpError):
             exc.show()
         else:
-            print_error(exc.format_message())
+            # One line also where click lists the choices below each other.
+            print_error(" ".join(exc.format_message().split()))
         return 2
     except (KeyboardInterrupt, click.Abort):
         print_error("interrupted; run the same command again to go on")

@@ -27,7 +27,8 @@ _overwrite_option = click.option(
 )
 _cert_manager_option = click.option(
     "--cert-manager-chart",
-    default="",
+    type=click.Path(exists=True),
+    default=None,
     metavar="FILE",
     help="Package of cert-manager's chart, for clusters without internet  "
     "[default: the pin in the platform's values]",
@@ -39,7 +40,7 @@ def _deploy_platform(
     is_upgrade: bool,
     files: tuple[Path, ...],
     assignments: tuple[str, ...],
-    cert_manager_chart: str,
+    cert_manager_chart: str | None,
     unset: tuple[str, ...] = (),
     overwrite_drift: bool = False,
     **flags: Any,
@@ -50,7 +51,7 @@ def _deploy_platform(
 
     overrides = options.read_overrides(PLATFORM.release, files, assignments)
     part = PartRequest(overrides, unset, overwrite_drift, is_upgrade)
-    request = platform.PlatformRequest(part, cert_manager_chart)
+    request = platform.PlatformRequest(part, cert_manager_chart or "")
     settings = options.build_settings(flags, chart_setting=CHARTS[PLATFORM])
     given = (wiring.build_site(settings), settings, request)
     carry_out(
