@@ -13,16 +13,14 @@ import os
 import shutil
 import subprocess
 import tarfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
 import pytest
 
 from local_cluster.clusters import Cluster
-from local_cluster.locks import hold
-from tests.charts.chart import PLATFORM, RunTool, Scenario
+from tests.charts.chart import ALL_SCENARIOS, PLATFORM, RunTool
 
 CLONE = PLATFORM.parents[1]
 
@@ -122,39 +120,40 @@ def test_ct_lint_finds_nothing(
     assert result.returncode == 0, result.stdout
 
 
-@contextmanager
-def taking_turns(chart: Path, cluster: Cluster) -> Iterator[None]:
-    """Let one worker at a time install a chart that has objects outside of its namespace."""
-    if chart != PLATFORM:
-        yield
-        return
-    with hold(cluster.kubeconfig.parent / "platform.lock", "installing the platform"):
-        yield
+def list_runs() -> list[tuple[str, Path, str]]:
+    """Return the name, chart and values files of each test.
+
+    Each scenario has one of its own, but for the platform's: two of them cannot be there at once,
+    for they have objects outside of their namespace.
+    """
+    others = (each for each in ALL_SCENARIOS if each.chart != PLATFORM)
+    runs = [(each.name, each.chart, each.values.name) for each in others]
+    return [("platform", PLATFORM, "*-values.yaml"), *runs]
 
 
+@pytest.mark.parametrize("run", list_runs(), ids=lambda run: run[0])
 def test_ct_installs_and_upgrades_the_scenario(
     run_chart_testing: RunChartTesting,
     run_tool: RunTool,
     cluster: Cluster,
-    any_scenario: Scenario,
+    run: tuple[str, Path, str],
     tmp_path: Path,
 ) -> None:
+    name, chart, files = run
     kubeconfig = str(cluster.kubeconfig)
     # ct's own namespaces take ten seconds each to go.
-    namespace = f"ct-{any_scenario.name}"
+    namespace = f"ct-{name}"
     run_tool("kubectl", "--kubeconfig", kubeconfig, "create", "namespace", namespace)
-    repository = make_repository(tmp_path, any_scenario.chart, any_scenario.values.name)
-    with taking_turns(any_scenario.chart, cluster):
-        result = run_chart_testing(
-            "install",
-            any_scenario.chart,
-            repository,
-            "--upgrade",
-            f"--namespace={namespace}",
-            # ct's releases have random names: let each have the volume that the last one kept.
-            "--helm-extra-set-args=--take-ownership",
-            KUBECONFIG=kubeconfig,
-        )
+    result = run_chart_testing(
+        "install",
+        chart,
+        make_repository(tmp_path, chart, files),
+        "--upgrade",
+        f"--namespace={namespace}",
+        # ct's releases have random names: let each have the volume that the last one kept.
+        "--helm-extra-set-args=--take-ownership",
+        KUBECONFIG=kubeconfig,
+    )
 
     assert result.returncode == 0, result.stdout + result.stderr
     assert "skipped because" not in result.stdout
