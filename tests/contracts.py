@@ -807,6 +807,7 @@ class SurroundingsContract:
             "more": "3",
         }
 
-    def test_groups_are_known_or_not(self, surroundings: Surroundings) -> None:
-        assert surroundings.has_group("apps")
-        assert not surroundings.has_group("example.invalid")
+    def test_a_definition_that_is_not_there_is_of_no_release(
+        self, surroundings: Surroundings
+    ) -> None:
+        assert surroundings.find_release_of("things.example.invalid") is None

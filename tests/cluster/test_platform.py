@@ -274,6 +274,7 @@ BAD_INPUT_LATER = [
     ("upgrade-api --set replicas=-1", "api: field replicas"),
     ("upgrade-api --set secrets.name=Not_A_Name", "no Secret Not_A_Name"),
     ("upgrade-api --set autoscaling.enabled=true,autoscaling.minReplicas=9", "autoscaling"),
+    ("upgrade-api --set secrets=mine", "api: field secrets"),
     ("uninstall-platform --keep-data --yes", "api"),
     ("uninstall-platform --force --yes", "--keep-data"),
     ("rotate-secret everything", "everything"),

@@ -343,6 +343,17 @@ def test_a_database_that_differs_is_dropped_again(
     assert server.list_databases() == {"aware"}
 
 
+def test_a_restore_that_ends_before_its_end_is_none(pod: Pod, server: Server) -> None:
+    server.sql(SMALL, "CREATE ROLE reader", "GRANT SELECT ON t TO reader")
+    backup = pod.back_up()
+    server.sql("REVOKE ALL ON t FROM reader", "DROP ROLE reader")
+    said = pod.restore(backup, exit_code=1)
+
+    assert 'role "reader" does not exist' in said.stderr
+    assert "failed before its end, though all contents are there" in said.stderr
+    assert server.list_databases() == {"aware"}
+
+
 def test_a_database_that_is_there_is_never_written_to(pod: Pod, server: Server) -> None:
     server.sql(SMALL)
     backup = pod.back_up()
@@ -446,6 +457,11 @@ def test_a_role_changes_its_own_password_where_there_is_no_superuser(
 
     pod.write_url("previous-database-url", server.url())
     pod.write_url("database-url", server.url(password="another/one"))
+    pod.run("set-password.sh", PASSWORD_FROM="previous-database-url")
+    assert server.sql("SELECT 1", role="aware") == ["1"]
+    # The same the other way round.
+    pod.run("set-password.sh", PASSWORD_FROM="database-url")
+    assert server.call("SELECT 1", role="aware").returncode != 0
     pod.run("set-password.sh", PASSWORD_FROM="previous-database-url")
     assert server.sql("SELECT 1", role="aware") == ["1"]
 

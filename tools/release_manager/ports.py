@@ -431,8 +431,11 @@ class Surroundings(Protocol):
         """Write labels on the namespace, and keep its others."""
         ...
 
-    def has_group(self, group: str) -> bool:
-        """Return whether the cluster knows an API group, such as cert-manager.io."""
+    def find_release_of(self, definition: str) -> tuple[str, str] | None:
+        """Return namespace and name of the Helm release that a CustomResourceDefinition is of.
+
+        Both are empty where it is of none, or may not be read; None where it is not there.
+        """
         ...
 
     def find_certificates_problem(self) -> str:
@@ -501,11 +504,10 @@ class Jobs(Protocol):
         ...
 
     def read_output(self, name: str) -> Sequence[str]:
-        """Return the lines that the containers of a Job's newest pod have printed so far."""
-        ...
+        """Return the lines that the containers of a Job's newest pod have printed so far.
 
-    def delete(self, name: str) -> bool:
-        """Delete a Job and its pods; False when there was none."""
+        Empty where it has no pod. Raises ClusterUnavailableError, OperationFailedError.
+        """
         ...
 
 

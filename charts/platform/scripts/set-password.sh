@@ -11,9 +11,12 @@ source "$here/connection.sh"
 connect
 wanted=$(dirname "$DATABASE_URL_FILE")/${PASSWORD_FROM:?is a key of the Secret}
 
-# Who has no superuser asks as the role itself, which has one of two passwords.
+# Who has no superuser asks as the role itself, which has the password of one of the URLs.
 is_let_in() { sql --command='SELECT 1' >/dev/null 2>&1; }
-is_let_in || read_url "$wanted"
+for url in "$wanted" "$(dirname "$wanted")"/*-database-url; do
+    is_let_in && break
+    [[ -r $url ]] && read_url "$url"
+done
 is_let_in || fail "The database at $PGHOST does not let $PGUSER in, or does not answer."
 
 password=$(read_url "$wanted" && printf '%s' "$PGPASSWORD")

@@ -82,8 +82,11 @@ prune() {
     for id in $(head -n "-$KEEP_AT_LEAST" <<<"$complete"); do
         if [[ $id < $oldest ]]; then
             # The marker first: what is cut off here is incomplete.
-            store_remove "$id/$MARKER" && store_remove "$id"
-            say "The backup $id is older than $KEEP_DAYS days and was removed."
+            if store_remove "$id/$MARKER" && store_remove "$id"; then
+                say "The backup $id is older than $KEEP_DAYS days and was removed."
+            else
+                say "The backup $id is older than $KEEP_DAYS days and cannot be removed."
+            fi
         fi
     done
     for id in $incomplete; do

@@ -66,7 +66,7 @@ class FakeSurroundings:
 
     def __init__(self, *, labels: Mapping[str, str] | None = None) -> None:
         self.labels: dict[str, str] | None = dict(labels) if labels is not None else None
-        self.groups = {"apps"}
+        self.releases: dict[str, tuple[str, str]] = {}
         self.problems: list[str] = []
         self.conditions: list[Condition] = [CERTIFICATE]
 
@@ -82,8 +82,8 @@ class FakeSurroundings:
     def label_namespace(self, labels: Mapping[str, str]) -> None:
         self.labels = {**(self.labels or {}), **labels}
 
-    def has_group(self, group: str) -> bool:
-        return group in self.groups
+    def find_release_of(self, definition: str) -> tuple[str, str] | None:
+        return self.releases.get(definition)
 
     def find_certificates_problem(self) -> str:
         return self.problems.pop(0) if self.problems else ""
@@ -137,10 +137,7 @@ class FakeJobs:
 
     def read_output(self, name: str) -> Sequence[str]:
         template, created_at = self._jobs[name]
-        return self.outputs.get(template, []) if self._clock.now() > created_at else []
-
-    def delete(self, name: str) -> bool:
-        return self._jobs.pop(name, None) is not None
+        return self.outputs.get(template, ["done"]) if self._clock.now() > created_at else []
 
 
 class FakeSite:

@@ -134,3 +134,13 @@ def test_a_migration_that_fails_is_told_by_its_last_lines_without_secrets(site: 
 
     assert "very-secret" not in str(caught.value)
     assert "migration said: connecting to" in str(caught.value)
+
+
+def test_an_upgrade_keeps_what_a_failed_install_was_given(site: FakeSite) -> None:
+    site.ports.secrets.create(SHARED)
+    site.world.releases.fail_next("the migration failed")
+    with pytest.raises(HelmFailedError):
+        site.install_api(replicas=3)
+    site.upgrade_api(secrets={"name": "aware-secrets"})
+
+    assert site.world.values("api")["replicas"] == 3

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
 
 from release_manager.errors import (
+    DriftError,
     InvalidInputError,
     JobTemplateNotFoundError,
     OperationFailedError,
@@ -23,7 +25,7 @@ from release_manager.operations.backups import (
     plan_restore,
     restore_database,
 )
-from release_manager.operations.shared_secrets import read_database
+from release_manager.operations.shared_secrets import read_checksum, read_database
 from release_manager.ports import Secret
 from release_manager.workload import Container, Environment, Pod
 from tests.unit.fakes import START, ManagerKilled
@@ -207,11 +209,12 @@ def test_an_old_database_that_cannot_be_dropped_undoes_nothing(installed: FakeSi
     installed.world.releases.after_helm = lambda: installed.jobs.failures.update(
         {"postgres-restore": "backoff limit"}
     )
-    result = restore(installed, is_dropping_old=True)
+    with pytest.raises(OperationFailedError, match="the old one, aware, stays") as caught:
+        restore(installed, is_dropping_old=True)
 
-    assert (result.database, result.is_old_dropped) == (NEW, False)
+    assert "dropdb -U postgres aware" in caught.value.remedy
     assert database(installed) == NEW
-    assert any("database aware stays" in text for text in installed.world.told)
+    assert installed.read_secrets()["aware-secrets"].keys() == {"database-url", "jwt-secret"}
 
 
 def test_a_name_of_ones_own_is_used(installed: FakeSite) -> None:
@@ -223,7 +226,7 @@ def test_a_name_of_ones_own_is_used(installed: FakeSite) -> None:
 
 def test_a_second_restore_does_not_pile_names_up(installed: FakeSite) -> None:
     restore(installed)
-    plan = plan_restore(installed.ports, RestoreRequest("20260302T020000Z"))
+    plan = plan_restore(installed.ports, installed.settings, RestoreRequest("20260302T020000Z"))
 
     assert (plan.old_database, plan.database) == (NEW, "aware_20260302t020000z")
 
@@ -270,6 +273,100 @@ def test_another_restore_waits_for_one_that_was_killed(installed: FakeSite) -> N
         restore(installed, "20260302T020000Z")
 
 
+def test_what_is_switched_to_is_the_latest_until_that_is_done(installed: FakeSite) -> None:
+    installed.world.releases.kill_next()
+    with pytest.raises(ManagerKilled):
+        restore(installed)
+    newer = json.dumps({"id": "20260302T020000Z", "state": "complete"})
+    installed.jobs.outputs["postgres-list-backups"] = [newer]
+
+    assert find_latest(installed.site, installed.world.run()) == ID
+    restore(installed)
+    assert find_latest(installed.site, installed.world.run()) == "20260302T020000Z"
+
+
+def test_a_deletion_that_was_killed_is_done_by_the_next(installed: FakeSite) -> None:
+    def die(template: str, environment: Mapping[str, str]) -> str:
+        if "DROP_DATABASE" in environment:
+            raise ManagerKilled
+        return start(template, environment)
+
+    start = installed.jobs.start
+    installed.jobs.start = die  # type: ignore[method-assign]
+    with pytest.raises(ManagerKilled):
+        restore(installed, is_dropping_old=True)
+    installed.jobs.start = start  # type: ignore[method-assign]
+
+    assert restore(installed, is_dropping_old=True).is_old_dropped
+    assert installed.jobs.started[-1] == DROPPED
+    assert installed.read_secrets()["aware-secrets"].keys() == {"database-url", "jwt-secret"}
+
+
+def test_a_job_of_a_command_that_was_killed_is_waited_for(installed: FakeSite) -> None:
+    name = installed.jobs.start("postgres-restore", {})
+    restore(installed)
+
+    assert any(f"waiting for the job {name}" in text for text in installed.world.told)
+    created = [job.created_at for job in installed.jobs.list("postgres-restore")]
+    assert (created[0] - created[1]).total_seconds() >= installed.jobs.seconds
+
+
+def test_a_half_done_rotation_comes_first(installed: FakeSite) -> None:
+    secret = installed.ports.secrets.read("aware-secrets")
+    assert secret is not None
+    data = {**secret.data, "next-database-url": secret.data["database-url"]}
+    installed.ports.secrets.update(replace(secret, data=data))
+    with pytest.raises(InvalidInputError, match="a rotation of the database's password was"):
+        restore(installed)
+
+
+def test_an_api_with_a_secret_of_its_own_is_not_switched(site: FakeSite) -> None:
+    site.install()
+    own = {"database-url": "postgresql://a:b@c/d", "jwt-secret": "j"}
+    site.ports.secrets.create(Secret("own", own))
+    site.install_api(secrets={"name": "own"})
+    with pytest.raises(InvalidInputError, match="the API reads the Secret own") as caught:
+        restore(site, is_dropping_old=True)
+
+    assert "upgrade-api --unset secrets.name" in caught.value.remedy
+    assert site.jobs.started == []
+
+
+def test_what_was_set_by_hand_is_in_the_way_before_anything_is_changed(
+    installed: FakeSite,
+) -> None:
+    secrets = installed.read_secrets()
+    installed.world.cluster.scale("api", 5)
+    with pytest.raises(DriftError) as caught:
+        restore(installed)
+
+    assert "release-manager upgrade-api --overwrite-drift" in caught.value.remedy
+    assert installed.jobs.started == []
+    assert installed.read_secrets() == secrets
+
+
+def test_an_api_that_was_switched_by_a_dead_process_gets_its_old_database_back(
+    installed: FakeSite,
+) -> None:
+    secrets = installed.read_secrets()
+    world = installed.world
+    world.releases.before_helm = lambda: world.cluster.break_image("")
+    world.releases.after_helm = _die
+    with pytest.raises(ManagerKilled):
+        restore(installed)
+    with pytest.raises(RolloutFailedError):
+        restore(installed)
+
+    assert installed.read_secrets() == secrets
+    assert world.values("api")["secrets"]["checksum"] == read_checksum(
+        installed.ports, "aware-secrets"
+    )
+
+
+def _die() -> None:
+    raise ManagerKilled
+
+
 def test_without_an_api_only_the_secret_changes(site: FakeSite) -> None:
     site.install()
     site.jobs.outputs["postgres-restore"] = [json.dumps(RESTORED)]
@@ -291,7 +388,7 @@ def test_without_an_api_only_the_secret_changes(site: FakeSite) -> None:
 )
 def test_bad_input_is_refused(installed: FakeSite, backup: str, into: str, message: str) -> None:
     with pytest.raises(InvalidInputError, match=message):
-        plan_restore(installed.ports, RestoreRequest(backup, into))
+        plan_restore(installed.ports, installed.settings, RestoreRequest(backup, into))
     assert installed.jobs.started == []
 
 
@@ -300,4 +397,4 @@ def test_without_a_url_nothing_can_be_restored(site: FakeSite, data: dict[str, s
     if data is not None:
         site.ports.secrets.create(Secret("aware-secrets", data))
     with pytest.raises(InvalidInputError, match="no Secret aware-secrets"):
-        plan_restore(site.ports, RestoreRequest(ID))
+        plan_restore(site.ports, site.settings, RestoreRequest(ID))

@@ -241,7 +241,7 @@ def test_two_that_make_secrets_at_once_do_not_mix_them(site: FakeSite) -> None:
 
 
 def test_a_database_elsewhere_needs_no_password_of_ours_and_no_pods(site: FakeSite) -> None:
-    url = "postgresql://db.example/aware?sslmode=verify-full&sslrootcert=/etc/postgres-ca/ca.crt"
+    url = "postgresql://aware:p@db.example/aware?sslmode=verify-full&sslrootcert=/etc/postgres-ca/ca.crt"
     site.ports.secrets.create(Secret("aware-secrets", {"database-url": url}))
     site.world.cluster.start_seconds = 1e9
     result = site.install(**EXTERNAL)
@@ -274,17 +274,24 @@ def test_a_database_elsewhere_must_show_that_it_is_the_right_one(
 
 
 def test_cert_manager_from_elsewhere_is_left_alone(site: FakeSite) -> None:
-    site.surroundings.groups.add("cert-manager.io")
+    site.surroundings.releases["certificates.cert-manager.io"] = ("", "")
     site.install()
 
     assert site.other.statuses("cert-manager") == []
     assert any("left as it is: the cluster has it" in text for text in site.world.told)
 
 
+def test_a_cert_manager_of_ours_that_is_gone_comes_again(site: FakeSite) -> None:
+    site.surroundings.releases["certificates.cert-manager.io"] = ("cert-manager", "cert-manager")
+    site.install()
+
+    assert site.other.statuses("cert-manager") == ["deployed"]
+
+
 def test_a_cert_manager_that_somebody_installed_is_left_alone(site: FakeSite) -> None:
     chart = site.other.charts.load(PINNED)
     site.other.releases.upgrade_by_hand("cert-manager", {}, chart)
-    site.surroundings.groups.add("cert-manager.io")
+    site.surroundings.releases["certificates.cert-manager.io"] = ("", "")
     site.install()
 
     assert site.other.statuses("cert-manager") == ["deployed"]

@@ -7,7 +7,12 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from release_manager.errors import InvalidInputError, OperationFailedError, RolloutFailedError
+from release_manager.errors import (
+    DriftError,
+    InvalidInputError,
+    OperationFailedError,
+    RolloutFailedError,
+)
 from release_manager.operations.deploy import Result
 from release_manager.operations.rotation import Rotated, plan_secret_rotation, rotate_secret
 from release_manager.ports import Secret
@@ -124,6 +129,73 @@ def test_a_role_that_cannot_be_changed_leaves_the_api_as_it_was(installed: FakeS
     assert shared(installed)["database-url"] == next_url
 
 
+def test_a_password_that_cannot_be_put_back_does_not_keep_the_api_from_going_back(
+    installed: FakeSite,
+) -> None:
+    world = installed.world
+
+    def break_both() -> None:
+        world.cluster.break_image("")
+        installed.jobs.failures["postgres-set-password"] = "backoff limit"
+
+    world.releases.before_helm = break_both
+    with pytest.raises(RolloutFailedError, match="rolled back to revision 1"):
+        rotate(installed, Rotated.DATABASE)
+    assert any("could not be put back" in text for text in world.told)
+    # The role has the new password, and so has the Secret.
+    assert shared(installed).keys() == KEYS | {"previous-database-url"}
+
+    world.cluster.sick_images.clear()
+    installed.jobs.failures.clear()
+    wanted = shared(installed)["database-url"]
+    rotate(installed, Rotated.DATABASE)
+    assert (shared(installed)["database-url"], shared(installed).keys()) == (wanted, KEYS)
+
+
+def test_a_role_that_got_its_old_password_back_gets_the_new_one_again(
+    installed: FakeSite,
+) -> None:
+    installed.world.releases.kill_next()
+    with pytest.raises(ManagerKilled):
+        rotate(installed, Rotated.DATABASE)
+    rotate(installed, Rotated.DATABASE)
+
+    used = [environment["PASSWORD_FROM"] for _, environment in installed.jobs.started]
+    assert used == ["next-database-url", "database-url"]
+
+
+def test_an_api_with_a_secret_of_its_own_keeps_it(site: FakeSite) -> None:
+    site.install()
+    own = {"database-url": "postgresql://a:b@c/d", "jwt-secret": "j"}
+    site.ports.secrets.create(Secret("own", own))
+    site.install_api(secrets={"name": "own"})
+    with pytest.raises(InvalidInputError, match="the API reads the Secret own"):
+        rotate(site, Rotated.DATABASE)
+    assert site.jobs.started == []
+
+
+def test_what_was_set_by_hand_is_in_the_way_before_anything_is_changed(
+    installed: FakeSite,
+) -> None:
+    secrets = installed.read_secrets()
+    installed.world.cluster.scale("api", 5)
+    with pytest.raises(DriftError):
+        rotate(installed, Rotated.DATABASE)
+    assert (installed.read_secrets(), installed.jobs.started) == (secrets, [])
+
+
+@pytest.mark.parametrize("url", ["postgresql://aware:p[secret]x@h/aware", "postgresql://h", "x"])
+def test_a_url_that_makes_no_sense_is_not_told(installed: FakeSite, url: str) -> None:
+    secret = installed.ports.secrets.read("aware-secrets")
+    assert secret is not None
+    data = {**secret.data, "database-url": url}
+    installed.ports.secrets.update(Secret(secret.name, data, secret.resource_version))
+    with pytest.raises(InvalidInputError, match="is no URL of a database") as caught:
+        rotate(installed, Rotated.DATABASE)
+    assert "secret]" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
 def test_passwords_of_ones_own_are_not_touched(site: FakeSite) -> None:
     site.ports.secrets.create(Secret("mine", {"postgres": "x", "aware": "y"}))
     site.install(postgres={"existingSecret": "mine"})
@@ -142,7 +214,7 @@ def test_a_restore_that_was_interrupted_comes_first(installed: FakeSite) -> None
 
 def test_without_the_platform_there_is_nothing_to_rotate(site: FakeSite) -> None:
     with pytest.raises(InvalidInputError, match="no whole Secret aware-secrets"):
-        plan_secret_rotation(site.ports, Rotated.JWT)
+        plan_secret_rotation(site.ports, site.settings, Rotated.JWT)
 
 
 def test_no_secret_is_told(installed: FakeSite) -> None:

@@ -32,7 +32,7 @@ SCHEDULE = Schedule(
 def installed(site: FakeSite) -> FakeSite:
     site.install()
     site.install_api()
-    site.surroundings.groups.add("cert-manager.io")
+    site.surroundings.releases["certificates.cert-manager.io"] = ("", "")
     site.jobs.schedules["postgres-backup"] = SCHEDULE
     return site
 
@@ -82,7 +82,7 @@ def test_a_cert_manager_that_does_not_answer_is_failed(installed: FakeSite) -> N
 
 
 def test_a_cert_manager_from_elsewhere_is_ready_too(site: FakeSite) -> None:
-    site.surroundings.groups.add("cert-manager.io")
+    site.surroundings.releases["certificates.cert-manager.io"] = ("", "")
     site.install()
     row = show(site)["cert-manager"]
 
@@ -127,7 +127,7 @@ def test_backups_tell_when_they_fail_and_when_they_are_off(installed: FakeSite) 
 
 
 def test_a_database_elsewhere_is_told_by_its_host(site: FakeSite) -> None:
-    url = "postgresql://db/aware?sslmode=verify-full"
+    url = "postgresql://aware:p@db/aware?sslmode=verify-full"
     site.ports.secrets.create(Secret("aware-secrets", {"database-url": url}))
     site.install(postgres={"enabled": False}, externalDatabase={"host": "db.example"})
     row = show(site)["postgres"]

@@ -164,7 +164,7 @@ def restore_database(
         with report_progress(PLATFORM.release) as progress:
             backup = backups.find_latest(site, RunOptions(timeout, progress))
     request = backups.RestoreRequest(backup, into, is_dropping_old)
-    plan = backups.plan_restore(site.ports, request)
+    plan = backups.plan_restore(site.ports, settings, request)
     if dry_run:
         _print_plan(plan, form)
         return

@@ -289,7 +289,7 @@ def rotate_secret(*, what: str, **flags: Any) -> None:
     chosen = rotation.Rotated(what)
     carry_out(
         PLATFORM.release,
-        plan=partial(rotation.plan_secret_rotation, site.ports, chosen),
+        plan=partial(rotation.plan_secret_rotation, site.ports, settings, chosen),
         change=partial(rotation.rotate_secret, site, settings, chosen),
         **flags,
     )

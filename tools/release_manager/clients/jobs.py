@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 
-from ..errors import JobTemplateNotFoundError, ReleaseManagerError
+from ..errors import JobTemplateNotFoundError
 from ..part import PLATFORM
 from ..ports import Job, JobState, Schedule
 from ..tenant import LABEL_DOMAIN
-from .kubernetes_api import MANAGED, Json, KubernetesApi, parse_time
+from .kubernetes_api import MANAGED, ApiStatusError, Json, KubernetesApi, parse_time
 
 _TEMPLATE = f"{LABEL_DOMAIN}/job-template"
 _ALERT = f"{LABEL_DOMAIN}/alert-after-hours"
 _LOG_SECONDS = 10.0
+# What the API server answers for a container that has no log yet.
+_NOT_BEGUN = (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND)
 _STATES = {"Complete": JobState.COMPLETE, "Failed": JobState.FAILED}
 
 
@@ -84,14 +87,11 @@ class KubernetesJobs:
             text = self._api.get_text(
                 f"{self._pods}/{pod}/log", timeout_seconds=_LOG_SECONDS, container=container
             )
-        except ReleaseManagerError:
-            # It has not begun yet.
+        except ApiStatusError as exc:
+            if exc.code not in _NOT_BEGUN:
+                raise
             return []
         return text.splitlines()
-
-    def delete(self, name: str) -> bool:
-        """Delete a Job and its pods; False when there was none."""
-        return self._api.delete(f"{self._batch}/jobs/{name}?propagationPolicy=Background")
 
 
 def _build_job(cron_job: Json, name: str, environment: Mapping[str, str]) -> Json:

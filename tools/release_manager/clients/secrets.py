@@ -42,13 +42,21 @@ class KubernetesSecrets:
         )
 
     def update(self, secret: Secret) -> None:
-        """Replace all that a Secret holds. Raises ChangedMeanwhileError."""
+        """Let a Secret hold this and nothing else. Raises ChangedMeanwhileError.
+
+        What is not changed is not written either: it may be no text.
+        """
         path = f"{self._path}/{secret.name}"
         old = (self._api.find(path) or {}).get("data") or {}
-        data = {key: _encode(text) for key, text in secret.data.items()}
+        changed = {
+            key: _encode(text)
+            for key, text in secret.data.items()
+            if key not in old or _decode(old[key]) != text
+        }
+        removed = dict.fromkeys(old.keys() - secret.data.keys())
         patch = {
             "metadata": {"resourceVersion": secret.resource_version},
-            "data": dict.fromkeys(old) | data,
+            "data": removed | changed,
         }
         try:
             self._api.patch(path, patch)

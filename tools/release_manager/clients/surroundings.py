@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
-from ..errors import ClusterUnreachableError
+from ..errors import ClusterUnreachableError, ForbiddenError
 from ..part import PLATFORM
 from ..ports import Condition
 from .kubernetes_api import ApiStatusError, Json, KubernetesApi
 
 _CERT_MANAGER = "/apis/cert-manager.io/v1"
+_DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+_HELM = "meta.helm.sh/release"
 _KINDS = {"ClusterIssuer": "clusterissuers", "Certificate": "certificates"}
 _OURS = f"app.kubernetes.io/instance={PLATFORM.release}"
 
@@ -46,9 +48,19 @@ class KubernetesSurroundings:
         """Write labels on the namespace, and keep its others."""
         self._api.patch(self._path, {"metadata": {"labels": dict(labels)}})
 
-    def has_group(self, group: str) -> bool:
-        """Return whether the cluster knows an API group, such as cert-manager.io."""
-        return any(item["name"] == group for item in self._api.get("/apis")["groups"])
+    def find_release_of(self, definition: str) -> tuple[str, str] | None:
+        """Return namespace and name of the Helm release that a CustomResourceDefinition is of.
+
+        Both are empty where it is of none, or may not be read; None where it is not there.
+        """
+        try:
+            found = self._api.find(f"{_DEFINITIONS}/{definition}")
+        except ForbiddenError:
+            return "", ""
+        if found is None:
+            return None
+        annotations = found["metadata"].get("annotations") or {}
+        return annotations.get(f"{_HELM}-namespace", ""), annotations.get(f"{_HELM}-name", "")
 
     def find_certificates_problem(self) -> str:
         """Return why cert-manager's API does not take objects yet; empty when it does.
@@ -71,7 +83,8 @@ class KubernetesSurroundings:
 
     def list_conditions(self) -> Sequence[Condition]:
         """Return the issuers and certificates of the platform, in whatever namespace."""
-        if not self.has_group("cert-manager.io"):
+        groups = self._api.get("/apis")["groups"]
+        if not any(item["name"] == "cert-manager.io" for item in groups):
             return []
         return [
             _parse_condition(item, kind)

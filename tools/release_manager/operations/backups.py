@@ -7,22 +7,30 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlunsplit
 
 from ..errors import InvalidInputError, OperationFailedError, ReleaseBusyError
 from ..part import API, PLATFORM
 from ..ports import Job, JobState, Ports, RunOptions, Schedule, Secret, Site
 from ..settings import Settings
 from ..values import without_key
-from .api import restart_api
+from .api import plan_api_restart, restart_api
 from .jobs import Output, run_job
-from .shared_secrets import DATABASE_URL, PREVIOUS_URL, SHARED, read_database
-from .work import working_on
+from .shared_secrets import (
+    DATABASE_URL,
+    NEXT_URL,
+    PREVIOUS_URL,
+    SHARED,
+    parse_url,
+    read_database,
+)
+from .work import Work, working_on
 
 BACKUP, LIST, RESTORE = "postgres-backup", "postgres-list-backups", "postgres-restore"
 ALERT_AFTER_HOURS = 26
 # What PostgreSQL takes without quotes, so that nothing anywhere has to quote it.
 _DATABASE = re.compile(r"[a-z_][a-z0-9_]{0,62}", re.ASCII)
+_RESTORED = re.compile(r"_([0-9]{8}t[0-9]{6}z)$", re.ASCII)
 _BACKUP_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z", re.ASCII)
 
 
@@ -104,7 +112,12 @@ def list_backups(site: Site, run: RunOptions) -> list[Backup]:
 
 
 def find_latest(site: Site, run: RunOptions) -> str:
-    """Return the ID of the newest complete backup. Raises InvalidInputError where there is none."""
+    """Return the ID of the newest complete backup. Raises InvalidInputError where there is none.
+
+    While a switch is half done, it is the backup that is switched to.
+    """
+    if interrupted := _read_interrupted(site.ports):
+        return interrupted
     found = [item.id for item in list_backups(site, run) if item.state == "complete"]
     if not found:
         raise _refuse(
@@ -112,6 +125,15 @@ def find_latest(site: Site, run: RunOptions) -> str:
             "Make one with 'release-manager backup-database'",
         )
     return found[0]
+
+
+def _read_interrupted(ports: Ports) -> str:
+    """Return the ID of the backup that a switch was cut off at, as its database's name says."""
+    secret = ports.secrets.read(SHARED)
+    if secret is None or PREVIOUS_URL not in secret.data:
+        return ""
+    found = _RESTORED.search(read_database(secret.data.get(DATABASE_URL, "")))
+    return found[1].upper() if found else ""
 
 
 def _require_result(output: Output, key: str) -> Mapping[str, Any]:
@@ -173,8 +195,13 @@ class RestorePlan:
     secret: Secret = field(repr=False)
 
 
-def plan_restore(ports: Ports, request: RestoreRequest) -> RestorePlan:
-    """Look and decide; changes nothing. Raises InvalidInputError."""
+def plan_restore(
+    ports: Ports, settings: Settings, request: RestoreRequest, work: Work | None = None
+) -> RestorePlan:
+    """Look and decide; changes nothing. Raises InvalidInputError, ReleaseBusyError.
+
+    work: of a process that has the API for itself.
+    """
     ports.cluster.require_namespace()
     if not _BACKUP_ID.fullmatch(request.backup):
         raise _refuse(
@@ -188,7 +215,7 @@ def plan_restore(ports: Ports, request: RestoreRequest) -> RestorePlan:
             f"there is no Secret {SHARED} with a key {DATABASE_URL!r}", "Install the platform first"
         )
     current = read_database(secret.data[DATABASE_URL])
-    stem = re.sub(r"_[0-9]{8}t[0-9]{6}z$", "", current)
+    stem = _RESTORED.sub("", current)
     database = request.into or f"{stem}_{request.backup.lower()}"
     if not _DATABASE.fullmatch(database):
         raise _refuse(
@@ -201,7 +228,8 @@ def plan_restore(ports: Ports, request: RestoreRequest) -> RestorePlan:
             f"field --into: the API uses the database {current}, which is never overwritten",
             "Name another with --into",
         )
-    if before is not None and read_database(before) == current:
+    is_rotating = before is not None and read_database(before) == current
+    if is_rotating or NEXT_URL in secret.data:
         raise _refuse(
             "a rotation of the database's password was interrupted",
             "Finish it first with 'release-manager rotate-secret database'",
@@ -216,7 +244,7 @@ def plan_restore(ports: Ports, request: RestoreRequest) -> RestorePlan:
         database=database,
         old_database=read_database(before) if before is not None else current,
         is_dropping_old=request.is_dropping_old,
-        has_api=bool(ports.releases.list_revisions(API.release)),
+        has_api=plan_api_restart(ports, settings, work),
         has_switched=before is not None,
         secret=secret,
     )
@@ -232,12 +260,12 @@ def restore_database(
     """Restore a backup into a fresh database, and switch the API to it once it is verified.
 
     The old database is kept unless its deletion was asked for, which comes last of all. Can be
-    run again at any point. Raises OperationFailedError, RolloutFailedError: then the API has its
-    old database.
+    run again at any point. Raises RolloutFailedError, and OperationFailedError: then the API has
+    its old database, or the new one where only the old one's deletion has failed.
     """
     ports = site.ports
     with working_on(ports, PLATFORM.release), working_on(ports, API.release) as work:
-        plan = plan_restore(ports, request)
+        plan = plan_restore(ports, settings, request, work)
         environment = {"BACKUP_ID": plan.backup, "RESTORE_INTO": plan.database}
         result: Mapping[str, Any] = {}
         if not plan.has_switched:
@@ -246,34 +274,39 @@ def restore_database(
             _switch(ports, plan, run)
         if plan.has_api:
             restart_api(ports, settings, work, run, undo=lambda: _put_back(ports, plan, run))
+        if plan.is_dropping_old:
+            # Before the way here is forgotten, so that whoever goes on does it, too.
+            _drop(site, plan.old_database, run)
         _forget_previous(ports)
-        is_old_dropped = plan.is_dropping_old and _drop(site, plan.old_database, run)
         return Restoration(
             backup=plan.backup,
             database=plan.database,
             old_database=plan.old_database,
-            is_old_dropped=is_old_dropped,
+            is_old_dropped=plan.is_dropping_old,
             tables=int(result.get("tables", 0)),
             rows=int(result.get("rows", 0)),
             seconds=float(result.get("seconds", 0)),
         )
 
 
-def _drop(site: Site, database: str, run: RunOptions) -> bool:
+def _drop(site: Site, database: str, run: RunOptions) -> None:
     """Drop a database; what has been restored is not undone when that fails."""
     try:
         run_job(site, RESTORE, run, {"DROP_DATABASE": database, "BACKUP_ID": ""})
     except OperationFailedError as exc:
-        run.progress(f"database {database} stays: {exc.problem}")
-        return False
+        _forget_previous(site.ports)
+        raise OperationFailedError(
+            f"the API has the restored database, and the old one, {database}, stays: {exc.problem}",
+            remedy=f"Drop it with 'kubectl exec postgres-0 -- dropdb -U postgres {database}'",
+            tenant=PLATFORM.release,
+        ) from exc
     run.progress(f"database {database} is dropped")
-    return True
 
 
 def _switch(ports: Ports, plan: RestorePlan, run: RunOptions) -> None:
     """Let the Secret name the new database, and remember the one before until all is well."""
     before = plan.secret.data[DATABASE_URL]
-    url = urlunsplit(urlsplit(before)._replace(path=f"/{plan.database}"))
+    url = urlunsplit(parse_url(before)._replace(path=f"/{plan.database}"))
     data = {**plan.secret.data, DATABASE_URL: url, PREVIOUS_URL: before}
     ports.secrets.update(replace(plan.secret, data=data))
     run.progress(f"Secret {SHARED} names the database {plan.database}")

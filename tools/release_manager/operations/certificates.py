@@ -15,7 +15,7 @@ from .parts import is_as_pinned, plan_foreign_part
 from .plan import Action, Plan
 from .work import look_and_plan, working_on
 
-GROUP = "cert-manager.io"
+DEFINITION = "certificates.cert-manager.io"
 POLL_SECONDS = 1.0
 
 
@@ -65,7 +65,7 @@ def plan_foreign(site: Site, pin: Pin, *, writer: str) -> ForeignPlan:
     latest = observation.latest
     if latest is not None and latest.labels is None:
         return ForeignPlan(pin, None, f"the release {slug} in {pin.namespace} is not ours")
-    if latest is None and pin.part is CERT_MANAGER and site.surroundings.has_group(GROUP):
+    if latest is None and pin.part is CERT_MANAGER and is_from_elsewhere(site, pin.namespace):
         return ForeignPlan(pin, None, "the cluster has it from elsewhere")
     if is_as_pinned(observation, pin.version, pin.values):
         # Without asking a registry that may be out of reach.
@@ -75,6 +75,15 @@ def plan_foreign(site: Site, pin: Pin, *, writer: str) -> ForeignPlan:
         is_ours = latest is not None and latest.writer is not None
         return ForeignPlan(pin, plan, "up to date" if is_ours else "changed by hand, left alone")
     return ForeignPlan(pin, plan, f"{plan.action} chart {plan.chart.version} in {pin.namespace}")
+
+
+def is_from_elsewhere(site: Site, namespace: str) -> bool:
+    """Return whether the cluster has a cert-manager that is none of ours.
+
+    Definitions stay when our release is uninstalled, and are still of it.
+    """
+    owner = site.surroundings.find_release_of(DEFINITION)
+    return owner is not None and owner != (namespace, CERT_MANAGER.release)
 
 
 def ensure_foreign(site: Site, pin: Pin, run: RunOptions) -> None:

@@ -65,7 +65,7 @@ def execute_plan(
     readiness = wait_until_ready(ports, plan.slug, revision=plan.revision, run=run)
     if readiness.is_ready:
         return Result(plan.slug, plan.action, plan.revision)
-    undo()
+    _try_to_undo(undo, run)
     why = readiness.explain(run)
     if plan.labels is None:
         raise _build_unready_error(plan.slug, plan.revision, why)
@@ -89,7 +89,7 @@ def _deploy(
     try:
         warnings = ports.releases.deploy(deployment)
     except OperationFailedError as exc:
-        undo()
+        _try_to_undo(undo, run)
         good = observation.deployed
         has_written = _settle(ports, slug, number, writer=deployment.labels.writer)
         if has_written:
@@ -103,6 +103,14 @@ def _deploy(
     # Our claim keeps other release-managers off; only hand-run helm can come in between.
     if is_alone:
         _require_unchanged(ports, slug, number)
+
+
+def _try_to_undo(undo: Callable[[], None], run: RunOptions) -> None:
+    """Undo what went before; a failure of that does not keep the release from going back."""
+    try:
+        undo()
+    except ReleaseManagerError as exc:
+        run.progress(f"what was changed before could not be put back: {exc.problem}")
 
 
 def forget_oldest(ports: Ports, revisions: Sequence[Revision], run: RunOptions) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import OperationFailedError, ReleaseBusyError
+from ..errors import ClusterUnreachableError, OperationFailedError, ReleaseBusyError
 from ..part import PLATFORM
 from ..ports import Job, JobState, RunOptions, Site
 from .investigation import Investigation, read_job_log
@@ -31,16 +31,27 @@ def run_job(
 ) -> Output:
     """Make a Job of a CronJob's template, wait until it has ended, and return what it printed.
 
-    A Job that was interrupted goes on in the cluster. Raises JobTemplateNotFoundError,
-    ReleaseBusyError, OperationFailedError with the last lines of a Job that failed.
+    A Job that was interrupted goes on in the cluster: it is waited for first, so that never two
+    of a template are at work. Raises JobTemplateNotFoundError, ReleaseBusyError,
+    OperationFailedError with the last lines of a Job that failed.
     """
+    for earlier in site.jobs.list(template):
+        if earlier.state is JobState.ACTIVE:
+            run.progress(f"waiting for the job {earlier.name}, which an earlier command has begun")
+            _wait(site, earlier.name, run)
     name = site.jobs.start(template, environment or {})
     run.progress(f"job {name} started")
     job = _wait(site, name, run)
-    output = parse_output(site.jobs.read_output(name))
-    if job.state is JobState.COMPLETE:
-        return output
-    raise _explain(site, job)
+    if job.state is not JobState.COMPLETE:
+        raise _explain(site, job)
+    lines = site.jobs.read_output(name)
+    if not lines and not site.ports.cluster.list_job_pods(name):
+        raise OperationFailedError(
+            f"the job {name} has ended well, and its pod is gone with what it said",
+            remedy="Run the command again",
+            tenant=PLATFORM.release,
+        )
+    return parse_output(lines)
 
 
 def _wait(site: Site, name: str, run: RunOptions) -> Job:
@@ -48,19 +59,24 @@ def _wait(site: Site, name: str, run: RunOptions) -> Job:
     told = 0
     waiting = ""
     while True:
-        job = site.jobs.read(name)
+        try:
+            job = site.jobs.read(name)
+            messages = _read_messages(site, name)
+        except ClusterUnreachableError as exc:
+            if run.clock.monotonic() >= deadline:
+                raise
+            if exc.problem != waiting:
+                waiting = exc.problem
+                run.progress(f"waiting: {waiting}")
+            run.clock.sleep(POLL_SECONDS)
+            continue
         if job is None:
             raise OperationFailedError(
                 f"somebody deleted the job {name} while it ran",
                 remedy="Run the command again",
                 tenant=PLATFORM.release,
             )
-        messages = parse_output(site.jobs.read_output(name)).messages
-        if messages[told:]:
-            pods = site.ports.cluster.list_job_pods(name)
-            redactor = Investigation(site.ports).build_redactor(None, pods)
-            for line in messages[told:]:
-                run.progress(redactor.clean(line))
+        _tell(site, name, messages[told:], run)
         told = max(told, len(messages))
         if job.state is not JobState.ACTIVE:
             return job
@@ -76,6 +92,23 @@ def _wait(site: Site, name: str, run: RunOptions) -> Job:
                 tenant=PLATFORM.release,
             )
         run.clock.sleep(POLL_SECONDS)
+
+
+def _tell(site: Site, name: str, messages: Sequence[str], run: RunOptions) -> None:
+    """Report what a job has said, without secrets."""
+    if messages:
+        pods = site.ports.cluster.list_job_pods(name)
+        redactor = Investigation(site.ports).build_redactor(None, pods)
+        for line in messages:
+            run.progress(redactor.clean(line))
+
+
+def _read_messages(site: Site, name: str) -> Sequence[str]:
+    """Return what a job has said so far. Where its log cannot be read now, its end tells."""
+    try:
+        return parse_output(site.jobs.read_output(name)).messages
+    except OperationFailedError:
+        return []
 
 
 def _find_obstacle(site: Site, name: str) -> str:

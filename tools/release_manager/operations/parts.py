@@ -12,7 +12,7 @@ from ..part import Part, name_command
 from ..ports import Ports, RunOptions
 from ..tenant import ReleaseStatus, RevisionLabels
 from ..values import Layers, Values, build_defaults, merge_values, remove_path
-from .baseline import read_baseline, require_baseline
+from .baseline import Baseline, read_baseline, require_baseline
 from .deploy import Result, execute_plan
 from .observe import Observation
 from .plan import Action, Plan, plan_deployment, verify_templates
@@ -53,7 +53,7 @@ def build_part_layers(
     Raises InvalidValuesError for an ``unset`` path that is not there.
     """
     defaults = build_defaults(chart, DEFAULT_PROFILE, fleet)
-    baseline = read_baseline(ports, observation) if observation.deployed is not None else None
+    baseline = _read_baseline(ports, observation, request)
     old = baseline.layers if baseline is not None else Layers(DEFAULT_PROFILE, {}, {})
     kept = merge_values(old.overrides)
     for path in request.unset:
@@ -65,6 +65,13 @@ def build_part_layers(
             )
     overrides = merge_values(kept, request.overrides)
     return replace(old, defaults=defaults, overrides=overrides)
+
+
+def _read_baseline(ports: Ports, observation: Observation, request: PartRequest) -> Baseline | None:
+    """Return what is continued. An install begins anew where none has ever succeeded."""
+    if not request.is_upgrade and observation.deployed is None:
+        return None
+    return read_baseline(ports, observation)
 
 
 def plan_part(
@@ -81,7 +88,7 @@ def plan_part(
     layers = build_part_layers(ports, observation, wanted.chart, wanted.fleet, request)
     plan = plan_deployment(
         observation,
-        read_baseline(ports, observation) if has_been_deployed else None,
+        _read_baseline(ports, observation, request),
         wanted.chart,
         layers,
         writer=writer,

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from ..chart import Chart
 from ..errors import DriftError
+from ..part import name_command
 from ..ports import Ports
 from ..tenant import ReleaseStatus, RevisionLabels
 from ..values import (
@@ -169,7 +170,9 @@ def plan_adjustment(
     undone |= _find_foreign(observation)
     if undone:
         raise _build_drift_error(
-            slug, undone, remedy=f"Undo it with 'upgrade-tenant {slug} --overwrite-drift' first"
+            slug,
+            undone,
+            remedy=f"Undo it with '{name_command('upgrade', slug)} --overwrite-drift' first",
         )
     has_changes = bool(diff_paths(baseline.values, live))
     if not has_changes and _is_settled(observation) and not _is_scaled_by_hand(observation):

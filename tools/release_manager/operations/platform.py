@@ -181,12 +181,3 @@ def _ensure_namespace(site: Site, run: RunOptions) -> None:
     if missing := _find_missing_labels(labels or {}):
         site.surroundings.label_namespace(missing)
         run.progress("namespace labelled: Pod Security restricted")
-
-
-def read_platform_values(ports: Ports, chart_defaults: Values) -> Mapping[str, Any] | None:
-    """Return the values of the installed platform, with the chart's defaults; None without one."""
-    observation = observe_tenant(ports, PLATFORM.release)
-    if observation.base is None:
-        return None
-    body = ports.releases.read_body(observation.base)
-    return coalesce_values(chart_defaults, body.values)

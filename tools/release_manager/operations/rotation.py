@@ -11,30 +11,32 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
-from urllib.parse import SplitResult, quote, unquote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlunsplit
 
 from ..errors import InvalidInputError
 from ..part import API, PLATFORM
 from ..ports import Ports, RunOptions, Secret, Site
 from ..settings import Settings
 from ..values import coalesce_values
-from .api import restart_api
+from .api import plan_api_restart, restart_api
 from .deploy import Result
 from .jobs import run_job
 from .observe import observe_tenant
 from .shared_secrets import (
     DATABASE_URL,
     JWT_SECRET,
+    NEXT_URL,
     PASSWORDS,
     PREVIOUS_URL,
     RANDOM_BYTES,
     SHARED,
+    parse_url,
     read_database,
 )
 from .work import Work, working_on
 
 SET_PASSWORD = "postgres-set-password"  # noqa: S105 - the name of a CronJob
-NEXT_URL, PREVIOUS_JWT = "next-database-url", "previous-jwt-secret"
+PREVIOUS_JWT = "previous-jwt-secret"
 
 
 class Rotated(StrEnum):
@@ -55,8 +57,13 @@ class RotationPlan:
     shared: Secret = field(repr=False)
 
 
-def plan_secret_rotation(ports: Ports, what: Rotated) -> RotationPlan:
-    """Look and decide; changes nothing. Raises InvalidInputError."""
+def plan_secret_rotation(
+    ports: Ports, settings: Settings, what: Rotated, work: Work | None = None
+) -> RotationPlan:
+    """Look and decide; changes nothing. Raises InvalidInputError, ReleaseBusyError.
+
+    work: of a process that has the API for itself.
+    """
     ports.cluster.require_namespace()
     shared = ports.secrets.read(SHARED)
     if shared is None or not shared.data.get(DATABASE_URL) or not shared.data.get(JWT_SECRET):
@@ -76,7 +83,7 @@ def plan_secret_rotation(ports: Ports, what: Rotated) -> RotationPlan:
     return RotationPlan(
         what,
         SHARED,
-        has_api=bool(ports.releases.list_revisions(API.release)),
+        has_api=plan_api_restart(ports, settings, work),
         has_begun=any(key in shared.data for key in keys),
         shared=shared,
     )
@@ -102,7 +109,7 @@ def rotate_secret(site: Site, settings: Settings, what: Rotated, run: RunOptions
     """
     ports = site.ports
     with working_on(ports, PLATFORM.release), working_on(ports, API.release) as work:
-        plan = plan_secret_rotation(ports, what)
+        plan = plan_secret_rotation(ports, settings, what, work)
         if plan.has_begun:
             run.progress("going on with a rotation that was interrupted")
         rotate = _rotate_database if what is Rotated.DATABASE else _rotate_jwt
@@ -115,7 +122,7 @@ def _rotate_jwt(
 ) -> None:
     ports = site.ports
     if not plan.has_begun:
-        new, old = secrets.token_urlsafe(RANDOM_BYTES), plan.shared.data[JWT_SECRET]
+        new, old = _generate(), plan.shared.data[JWT_SECRET]
         _change(ports, {JWT_SECRET: new, PREVIOUS_JWT: old})
         run.progress(f"Secret {SHARED} holds a new {JWT_SECRET}")
     _restart(
@@ -135,11 +142,16 @@ def _rotate_database(
     ports = site.ports
     data = plan.shared.data
     if not plan.has_begun:
-        _change(ports, {NEXT_URL: _build_next_url(data[DATABASE_URL])})
+        _change(ports, {NEXT_URL: _replace_password(data[DATABASE_URL], _generate())})
         run.progress(f"Secret {SHARED} holds a new password beside the old one")
-    if PREVIOUS_URL not in data:
+    if PREVIOUS_URL in data:
+        # Whoever was killed may have given the role its old password back.
+        _set_password(site, DATABASE_URL, run)
+    else:
         _set_password(site, NEXT_URL, run)
-        new = _read(ports)[NEXT_URL]
+        password = unquote(parse_url(_read(ports)[NEXT_URL]).password or "")
+        # The database may be another than when that was written.
+        new = _replace_password(data[DATABASE_URL], password)
         _change(ports, {DATABASE_URL: new, PREVIOUS_URL: data[DATABASE_URL], NEXT_URL: None})
         run.progress(f"Secret {SHARED} has the new password")
 
@@ -171,11 +183,12 @@ def _set_password(site: Site, key: str, run: RunOptions) -> None:
     run_job(site, SET_PASSWORD, run, {"PASSWORD_FROM": key})
 
 
-def _build_next_url(url: str) -> str:
-    return _replace_password(urlsplit(url), secrets.token_urlsafe(RANDOM_BYTES))
+def _generate() -> str:
+    return secrets.token_urlsafe(RANDOM_BYTES)
 
 
-def _replace_password(parts: SplitResult, password: str) -> str:
+def _replace_password(url: str, password: str) -> str:
+    parts = parse_url(url)
     user, address = parts.username or "", parts.netloc.rpartition("@")[2]
     return urlunsplit(parts._replace(netloc=f"{user}:{quote(password, safe='')}@{address}"))
 
@@ -183,7 +196,7 @@ def _replace_password(parts: SplitResult, password: str) -> str:
 def _record_password(ports: Ports) -> None:
     """Let the Secret that a new database would be made with have the role's password, too."""
     passwords = ports.secrets.read(PASSWORDS)
-    parts = urlsplit(_read(ports)[DATABASE_URL])
+    parts = parse_url(_read(ports)[DATABASE_URL])
     role, password = unquote(parts.username or ""), unquote(parts.password or "")
     if passwords is not None and role in passwords.data:
         ports.secrets.update(replace(passwords, data={**passwords.data, role: password}))

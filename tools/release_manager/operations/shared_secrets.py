@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import SplitResult, parse_qs, quote, urlsplit
 
 from ..errors import InvalidValuesError, OperationFailedError
 from ..part import API, PLATFORM
@@ -18,6 +18,8 @@ SHARED = "aware-secrets"
 DATABASE_URL, JWT_SECRET = "database-url", "jwt-secret"
 # There while the API is being switched to another database: the URL of the one before.
 PREVIOUS_URL = "previous-database-url"
+# There while the password is being changed: the URL with the new one.
+NEXT_URL = "next-database-url"
 PASSWORDS = "postgres-passwords"
 SUPERUSER = "postgres"
 # How a URL ends where the pods find the authorities' certificates.
@@ -80,7 +82,7 @@ def _plan_external(ports: Ports) -> SecretsPlan:
             tenant=PLATFORM.release,
         )
     plan = SecretsPlan(completed=_complete_shared(ports))
-    if parse_qs(urlsplit(shared.data[DATABASE_URL]).query).get("sslmode") != ["verify-full"]:
+    if parse_qs(parse_url(shared.data[DATABASE_URL]).query).get("sslmode") != ["verify-full"]:
         raise InvalidValuesError(
             f"the Secret {SHARED}: its {DATABASE_URL} does not say sslmode=verify-full, and "
             "without that nobody knows that it is your database",
@@ -119,9 +121,26 @@ def _refuse_missing_passwords(ports: Ports, own: str) -> None:
         )
 
 
+def parse_url(url: str) -> SplitResult:
+    """Return the parts of a database's URL. Raises InvalidValuesError, which does not tell it."""
+    try:
+        parts = urlsplit(url)
+        if parts.hostname and parts.username and parts.path.strip("/"):
+            return parts
+    except ValueError:
+        # Its text has a part of the URL in it.
+        pass
+    raise InvalidValuesError(
+        f"the Secret {SHARED}: its {DATABASE_URL} is no URL of a database",
+        remedy="Let it look like postgresql://ROLE:PASSWORD@HOST:5432/NAME, with every "
+        "character of the password that is no letter and no digit as %XX",
+        tenant=PLATFORM.release,
+    )
+
+
 def read_database(url: str) -> str:
-    """Return the name of the database in a URL."""
-    return urlsplit(url).path.removeprefix("/")
+    """Return the name of the database in a URL. Raises InvalidValuesError."""
+    return parse_url(url).path.removeprefix("/")
 
 
 def _generate() -> str:

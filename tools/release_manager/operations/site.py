@@ -16,7 +16,7 @@ from ..state import TenantState, Verdict, determine_state
 from ..tenant import ReleaseStatus
 from ..values import coalesce_values
 from .backups import BACKUP, judge_backups
-from .certificates import GROUP, needs_cert_manager
+from .certificates import is_from_elsewhere, needs_cert_manager
 from .investigation import Investigation
 from .listing import describe_drift
 from .observe import Observation, observe_tenant
@@ -174,10 +174,10 @@ def _summarise_cert_manager(site: Site, platform: _Seen) -> PartSummary:
     values = platform.values
     if values and not needs_cert_manager(values):
         return PartSummary(name, PartState.OFF, reason="the platform has no certificate issued")
-    if not site.surroundings.has_group(GROUP):
-        return PartSummary(name, PartState.MISSING, reason="run 'release-manager install-platform'")
     namespace = values["certManager"]["namespace"] if values else CERT_MANAGER.release
     latest = observe_tenant(site.elsewhere(namespace).ports, name).latest
+    if latest is None and not is_from_elsewhere(site, namespace):
+        return PartSummary(name, PartState.MISSING, reason="run 'release-manager install-platform'")
     version = latest.labels.chart_version if latest and latest.labels else "not ours"
     if problem := site.surroundings.find_certificates_problem():
         return PartSummary(name, PartState.FAILED, version, problem)
