@@ -77,4 +77,4 @@ SQL
 sync "$folder"/*
 echo "$id" >"$WORK_DIR/backup-id.new"
 mv "$WORK_DIR/backup-id.new" "$WORK_DIR/backup-id"
-say "The dump is whole: $tables tables, $rows rows, in $seconds seconds."
+say "The dump is whole, after $seconds seconds. Tables: $tables, rows: $rows."

@@ -98,7 +98,7 @@ def fail(site: FakeSite, template: str, *, exit_code: int = 1, log: str = "disk 
             is_ready=False,
             is_deleting=False,
             created_at=START,
-            environment=Environment({}, secret_names=("aware-secrets",)),
+            environment=Environment({"BACKUP_ID": ID}, secret_names=("aware-secrets",)),
             containers=(container,),
         )
     ]
@@ -107,8 +107,8 @@ def fail(site: FakeSite, template: str, *, exit_code: int = 1, log: str = "disk 
 
 def test_a_failure_is_told_by_its_last_lines_without_secrets(installed: FakeSite) -> None:
     url = installed.read_secrets()["aware-secrets"]["database-url"]
-    fail(installed, "postgres-backup", log=f"cannot reach {url}: disk full")
-    with pytest.raises(OperationFailedError, match="disk full") as caught:
+    fail(installed, "postgres-backup", log=f"{ID}: cannot reach {url}: disk full")
+    with pytest.raises(OperationFailedError, match=f"{ID}: .*disk full") as caught:
         backup_database(installed.site, installed.world.run())
 
     assert url not in str(caught.value)
@@ -118,10 +118,10 @@ def test_what_a_job_says_is_told_without_secrets(installed: FakeSite) -> None:
     url = installed.read_secrets()["aware-secrets"]["database-url"]
     fail(installed, "postgres-backup")
     installed.jobs.failures.clear()
-    installed.jobs.outputs["postgres-backup"] = [f"connecting to {url}", json.dumps(BACKUP)]
+    installed.jobs.outputs["postgres-backup"] = [f"{ID}: connecting to {url}", json.dumps(BACKUP)]
     backup_database(installed.site, installed.world.run())
 
-    assert any("connecting to" in text for text in installed.world.told)
+    assert any(f"{ID}: connecting to" in text for text in installed.world.told)
     assert not any(url in text for text in installed.world.told)
 
 

@@ -75,12 +75,19 @@ class Investigation:
         )
         return [_clean(pod, read_redactor) for pod in pods], evidence
 
-    def build_redactor(self, workload: Workload | None, pods: Sequence[Pod]) -> Redactor:
-        """Return what takes everything out that these pods must not show."""
+    def build_redactor(
+        self, workload: Workload | None, pods: Sequence[Pod], *, is_own: bool = False
+    ) -> Redactor:
+        """Return what takes everything out that these pods must not show.
+
+        is_own: whether their environment is ours, where nothing secret is in it.
+        """
         environments = [pod.environment for pod in pods]
         environments += [workload.environment] if workload is not None else []
         secrets = {name for item in environments for name in item.secret_names}
         settings = {name for item in environments for name in item.config_map_names}
+        if is_own:
+            environments, settings = [], set()
         return build_redactor(
             self._list_secret_values(sorted(secrets)),
             environments,
@@ -136,12 +143,15 @@ class Investigation:
         return self._ports.cluster.read_log_tail(pod, container, lines=LOG_LINES)
 
 
-def read_job_log(ports: Ports, job: str) -> Sequence[str]:
-    """Return the last lines of a Job's newest pod, redacted; empty where there are none."""
+def read_job_log(ports: Ports, job: str, *, is_own: bool = False) -> Sequence[str]:
+    """Return the last lines of a Job's newest pod, redacted; empty where there are none.
+
+    is_own: whether its environment is ours, where nothing secret is in it.
+    """
     pods = ports.cluster.list_job_pods(job)
     if not pods:
         return ()
-    redactor = Investigation(ports).build_redactor(None, pods)
+    redactor = Investigation(ports).build_redactor(None, pods, is_own=is_own)
     # Of several containers the last that has ended is the one that failed.
     ended = [item for item in pods[-1].containers if item.exit_code is not None]
     lines = ports.cluster.read_log_tail(pods[-1], ended[-1], lines=LOG_LINES) if ended else ()

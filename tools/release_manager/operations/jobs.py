@@ -98,7 +98,7 @@ def _tell(site: Site, name: str, messages: Sequence[str], run: RunOptions) -> No
     """Report what a job has said, without secrets."""
     if messages:
         pods = site.ports.cluster.list_job_pods(name)
-        redactor = Investigation(site.ports).build_redactor(None, pods)
+        redactor = Investigation(site.ports).build_redactor(None, pods, is_own=True)
         for line in messages:
             run.progress(redactor.clean(line))
 
@@ -136,7 +136,7 @@ def parse_output(lines: Sequence[str]) -> Output:
 
 
 def _explain(site: Site, job: Job) -> OperationFailedError | ReleaseBusyError:
-    lines = read_job_log(site.ports, job.name)[-MAX_TOLD_LINES:]
+    lines = read_job_log(site.ports, job.name, is_own=True)[-MAX_TOLD_LINES:]
     said = " | ".join(lines) or job.reason
     pods = site.ports.cluster.list_job_pods(job.name)
     codes = {item.exit_code for pod in pods for item in pod.containers}
