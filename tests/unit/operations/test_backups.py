@@ -114,6 +114,17 @@ def test_a_failure_is_told_by_its_last_lines_without_secrets(installed: FakeSite
     assert url not in str(caught.value)
 
 
+def test_a_job_that_has_ended_before_it_is_seen_is_no_gateway(installed: FakeSite) -> None:
+    fail(installed, "postgres-backup", exit_code=0)
+    installed.jobs.failures.clear()
+    (pod,) = installed.world.cluster.job_pods["postgres-backup-1"]
+    installed.world.cluster.job_pods["postgres-backup-1"] = [replace(pod, phase="Pending")]
+    installed.jobs.seconds = 0.1
+    backup_database(installed.site, installed.world.run())
+
+    assert not any("gateway" in text for text in installed.world.told)
+
+
 def test_what_a_job_says_is_told_without_secrets(installed: FakeSite) -> None:
     url = installed.read_secrets()["aware-secrets"]["database-url"]
     fail(installed, "postgres-backup")

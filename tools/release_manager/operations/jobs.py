@@ -113,8 +113,12 @@ def _read_messages(site: Site, name: str) -> Sequence[str]:
 
 def _find_obstacle(site: Site, name: str) -> str:
     """Return why the pod of a job does not run yet."""
-    # One that has ended is no gateway that should have gone on.
-    pods = [pod for pod in site.ports.cluster.list_job_pods(name) if pod.phase == "Pending"]
+    # A container of a job may end, and does so at times before its pod's phase tells.
+    pods = [
+        pod
+        for pod in site.ports.cluster.list_job_pods(name)
+        if pod.phase == "Pending" and all(item.exit_code is None for item in pod.containers)
+    ]
     cause = Investigation(site.ports).diagnose(None, pods) if pods else None
     return cause.sentence if cause is not None else "the job's pod starts"
 
