@@ -30,11 +30,10 @@ check: .venv ## Lint, types, imports and unit tests: seconds
 	@.venv/bin/mypy && .venv/bin/lint-imports
 	@.venv/bin/pytest tests/unit
 
-# What takes longest comes first, and each test goes to whoever is free, so that all end together.
 test: check aws ## Everything: `make check`, then charts, Postgres, a local cluster, real containers
 	@$(CLUSTER) build --for test
-	@.venv/bin/pytest --numprocesses $(WORKERS) --dist load --maxschedchunk 1 \
-		tests/containers tests/charts/test_chart_testing.py tests/cluster tests/postgres tests/charts
+	@.venv/bin/pytest --numprocesses $(WORKERS) --dist worksteal \
+		tests/containers tests/cluster tests/postgres tests/charts
 
 bench: .venv ## Measure beside helm and the Helm SDK (FLEET="100 1000" tenants, BENCH_OUT=file for JSON)
 	@$(RUN) -m benchmarks $(FLEET) $(if $(BENCH_OUT),--out "$(BENCH_OUT)")
