@@ -95,4 +95,9 @@ def test_install_and_upgrade_survive_the_end_of_kubelet_and_containerd(
             os.kill(find_service(own, program), signal.SIGKILL)
             _, said = process.communicate(timeout=180)
         assert process.returncode == 0, said
-        assert visitor.ask_with_token(slug).body["version"] == NEW
+
+        def is_new(slug: str = slug) -> bool:
+            # The old pod answers until kube-proxy knows that it is going.
+            return bool(visitor.ask_with_token(slug).body["version"] == NEW)
+
+        wait_for(is_new, "an answer of the new version", seconds=20)
