@@ -1,0 +1,140 @@
+# What outlives every cluster, and was there before the first: nothing here is ever destroyed.
+
+provider "aws" {
+  region = var.region
+
+  default_tags {
+    tags = { project = "aware", root = "foundation" }
+  }
+}
+
+# What the old stack made is taken over, not made again.
+import {
+  for_each = var.existing.zone_id[*]
+  to       = aws_route53_zone.main
+  id       = each.value
+}
+
+import {
+  for_each = var.existing.repositories
+  to       = aws_ecr_repository.main[each.value]
+  id       = each.value
+}
+
+import {
+  for_each = var.existing.has_state_bucket ? toset([var.state_bucket]) : toset([])
+  to       = aws_s3_bucket.state
+  id       = each.value
+}
+
+# ---- The zone ----
+
+resource "aws_route53_zone" "main" {
+  name    = var.domain
+  comment = var.zone_comment
+
+  lifecycle {
+    # A new one would have other name servers, and no name of the domain would be found.
+    prevent_destroy = true
+  }
+}
+
+# ---- The repositories ----
+
+resource "aws_ecr_repository" "main" {
+  for_each = var.repositories
+
+  name = each.value
+  # What a release names cannot become something else.
+  image_tag_mutability = "IMMUTABLE"
+
+  image_scanning_configuration {
+    scan_on_push = true
+  }
+
+  encryption_configuration {
+    encryption_type = "AES256"
+  }
+
+  lifecycle {
+    prevent_destroy = true
+    # It cannot be changed: a repository that is taken over keeps what it was made with.
+    ignore_changes = [encryption_configuration]
+  }
+}
+
+resource "aws_ecr_lifecycle_policy" "main" {
+  for_each = var.repositories
+
+  repository = aws_ecr_repository.main[each.value].name
+  # Tagged images stay: a tenant may be rolled back to any of them.
+  policy = jsonencode({
+    rules = [{
+      rulePriority = 1
+      description  = "Images without a tag go after two weeks"
+      selection = {
+        tagStatus   = "untagged"
+        countType   = "sinceImagePushed"
+        countUnit   = "days"
+        countNumber = 14
+      }
+      action = { type = "expire" }
+    }]
+  })
+}
+
+# ---- Terraform's own state ----
+
+resource "aws_s3_bucket" "state" {
+  bucket = var.state_bucket
+
+  lifecycle {
+    prevent_destroy = true
+  }
+}
+
+resource "aws_s3_bucket_versioning" "state" {
+  bucket = aws_s3_bucket.state.id
+
+  versioning_configuration {
+    status = "Enabled"
+  }
+}
+
+resource "aws_s3_bucket_server_side_encryption_configuration" "state" {
+  bucket = aws_s3_bucket.state.id
+
+  rule {
+    bucket_key_enabled = true
+
+    apply_server_side_encryption_by_default {
+      sse_algorithm = "aws:kms"
+    }
+  }
+}
+
+resource "aws_s3_bucket_public_access_block" "state" {
+  bucket = aws_s3_bucket.state.id
+
+  block_public_acls       = true
+  block_public_policy     = true
+  ignore_public_acls      = true
+  restrict_public_buckets = true
+}
+
+resource "aws_s3_bucket_policy" "state" {
+  bucket = aws_s3_bucket.state.id
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid       = "TlsOnly"
+      Effect    = "Deny"
+      Principal = "*"
+      Action    = "s3:*"
+      Resource  = [aws_s3_bucket.state.arn, "${aws_s3_bucket.state.arn}/*"]
+      Condition = { Bool = { "aws:SecureTransport" = "false" } }
+    }]
+  })
+
+  depends_on = [aws_s3_bucket_public_access_block.state]
+}
