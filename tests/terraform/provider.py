@@ -6,7 +6,7 @@ replace and destroy. What the schema does not tell is written down here: which c
 resource (`FORCES_NEW`), what importing finds (`IMPORTED`), and what AWS would answer (`ANSWERS`).
 It cannot tell whether AWS takes a value.
 
-`STUB_ANSWERS` may name a JSON file with more answers: {"aws_x" or "data.aws_x": {attribute: value}}.
+`STUB_ANSWERS` may name a JSON file with more of these: {"data.aws_x": {attribute: value}}.
 """
 
 from __future__ import annotations
@@ -287,7 +287,7 @@ class StandIn(rpc.ProviderServicer):  # type: ignore[misc]
     def ImportResourceState(self, request: Any, context: Any) -> Any:
         kind = request.type_name
         block = self._resources[kind]["block"]
-        empty = {name: None for name in block["attributes"]}
+        empty = dict.fromkeys(block["attributes"])
         for name, nested in block.get("block_types", {}).items():
             empty[name] = None if nested["nesting_mode"] == "single" else []
         named = {**empty, "id": request.id, IMPORTED[kind]: request.id}

@@ -16,7 +16,7 @@ locals {
           Effect    = "Allow"
           Action    = "s3:ListBucket"
           Resource  = aws_s3_bucket.main.arn
-          Condition = { StringLike = { "s3:prefix" = ["${prefix}", "${prefix}/*"] } }
+          Condition = { StringLike = { "s3:prefix" = [prefix, "${prefix}/*"] } }
         },
         {
           # k3s asks whether the bucket is there before it uses it; this names it, and lists nothing.
