@@ -8,7 +8,7 @@ FLEET ?= 100
 RESOLVE = .local/uv/bin/uv pip compile -q --upgrade --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down demo-kubeconfig tools-path check test bench trials lock clean-cache .venv aws
+.PHONY: help demo demo-down demo-kubeconfig tools-path check test bench trials lock clean-cache .venv aws checkov
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,10 +30,10 @@ check: .venv ## Lint, types, imports and unit tests: seconds
 	@.venv/bin/mypy && .venv/bin/lint-imports
 	@.venv/bin/pytest tests/unit
 
-test: check aws ## Everything: `make check`, then charts, Postgres, a local cluster, real containers
+test: check aws checkov ## Everything: `make check`, then Terraform, charts, Postgres, clusters, containers
 	@$(CLUSTER) build --for test
 	@.venv/bin/pytest --numprocesses $(WORKERS) --dist worksteal \
-		tests/containers tests/cluster tests/postgres tests/charts
+		tests/containers tests/cluster tests/postgres tests/charts tests/terraform
 
 bench: .venv ## Measure beside helm and the Helm SDK (FLEET="100 1000" tenants, BENCH_OUT=file for JSON)
 	@$(RUN) -m benchmarks $(FLEET) $(if $(BENCH_OUT),--out "$(BENCH_OUT)")
@@ -45,6 +45,7 @@ lock: ## Resolve requirements.lock anew from pyproject.toml
 	@test -x .local/uv/bin/uv || { $(PYTHON) -m venv .local/uv && .local/uv/bin/pip -q install uv==0.13.9; }
 	@$(RESOLVE) pyproject.toml --extra dev -o requirements.lock
 	@$(RESOLVE) tests/postgres/aws.in -o tests/postgres/aws.lock
+	@$(RESOLVE) tests/terraform/checkov.in -o tests/terraform/checkov.lock
 
 clean-cache: .venv ## Stop the local clusters and remove all tools that were built
 	@$(CLUSTER) clean-cache
@@ -54,3 +55,6 @@ clean-cache: .venv ## Stop the local clusters and remove all tools that were bui
 
 aws:
 	@$(PYTHON) tools/bootstrap.py aws
+
+checkov:
+	@$(PYTHON) tools/bootstrap.py checkov

@@ -1,6 +1,7 @@
 """Make `.venv` from `requirements.lock`; run by the system's Python, needs nothing else.
 
-With the argument `aws` it makes `.local/aws` instead, for the tests that need S3.
+With the argument `aws` it makes `.local/aws` instead, for the tests that need S3; with `checkov`
+`.local/checkov`, for those of Terraform's security.
 
 Safe to interrupt (the stamp that says what is installed is written last, an unfinished
 environment is made anew) and to run twice at once (the second run waits for the first). Does
@@ -49,6 +50,7 @@ class Environment:
 ENVIRONMENTS = {
     "": Environment(".venv", "requirements.lock", has_project=True),
     "aws": Environment(".local/aws", "tests/postgres/aws.lock", has_project=False),
+    "checkov": Environment(".local/checkov", "tests/terraform/checkov.lock", has_project=False),
 }
 
 

@@ -40,6 +40,7 @@ module "cluster" {
   source = "../modules/eks"
 
   name                 = var.name
+  account_id           = local.account_id
   region               = var.region
   kubernetes_version   = var.kubernetes_version
   vpc_id               = module.network.vpc_id

@@ -14,11 +14,9 @@ from typing import Any
 
 import pytest
 
-PROJECT = Path(__file__).parents[2]
-SOURCE = PROJECT / "terraform"
+from tests.terraform.declarations import SOURCE
+
 VERSION = "6.25.0"
-ROOTS = ("foundation", "k3s", "eks")
-MODULES = ("network", "k3s-node", "dns", "backups", "access", "eks")
 TIMEOUT_SECONDS = 300
 # Instead of the backend in the configuration, which is S3.
 LOCAL_STATE = 'terraform {\n  backend "local" {}\n}\n'

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from local_cluster import clusters, images
 from local_cluster.build import build_groups, link_tools, remove_cache
-from local_cluster.catalogue import CHART_TOOLS, FOREIGN_CHARTS, HELM
+from local_cluster.catalogue import CHART_TOOLS, FOREIGN_CHARTS, HELM, TFLINT
 from local_cluster.clusters import REAL, SIMULATED
 from local_cluster.errors import LocalClusterError, UsageError
 from local_cluster.progress import say
@@ -28,7 +28,7 @@ def build_for(purpose: str) -> None:
     else:
         SIMULATED.build()
     if purpose == "test":
-        build_groups((*CHART_TOOLS, FOREIGN_CHARTS))
+        build_groups((*CHART_TOOLS, TFLINT, FOREIGN_CHARTS))
         if clusters.choose_kind("auto") is REAL:
             REAL.build()
             for name in images.ARCHIVES:

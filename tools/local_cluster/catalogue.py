@@ -188,9 +188,10 @@ CHART_TESTING = ToolGroup(
         for name in ("chart_schema.yaml", "lintconf.yaml")
     },
 )
+TFLINT = ToolGroup("tflint", MODULES / "tflint", {"tflint": "github.com/terraform-linters/tflint"})
 
 OWN_CLUSTER = (HELM, KUBECTL)
 CHART_TOOLS = (HELM_UNITTEST, KUBECONFORM, HELM_DOCS, CHART_TESTING)
 
 # What a person or a test calls by name; the rest is called by this package with its full path.
-ON_PATH = (*OWN_CLUSTER, *CHART_TOOLS)
+ON_PATH = (*OWN_CLUSTER, *CHART_TOOLS, TFLINT)

@@ -9,6 +9,17 @@ variable "name" {
   }
 }
 
+variable "account_id" {
+  description = "Account that the cluster is in."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[0-9]{12}$", var.account_id))
+    error_message = "account_id must be the 12 digits of an AWS account."
+  }
+}
+
 variable "region" {
   description = "Region of the cluster."
   type        = string

@@ -13,6 +13,7 @@ from local_cluster.catalogue import (
     CRDS,
     FOREIGN_CHARTS,
     HELM,
+    TFLINT,
     ToolGroup,
     read_go_directive,
 )
@@ -21,7 +22,7 @@ from local_cluster.clusters import REAL, SIMULATED
 GROUPS = tuple(
     {
         group.name: group
-        for group in (*SIMULATED.groups, *REAL.groups, *CHART_TOOLS, FOREIGN_CHARTS)
+        for group in (*SIMULATED.groups, *REAL.groups, *CHART_TOOLS, TFLINT, FOREIGN_CHARTS)
     }.values()
 )
 
