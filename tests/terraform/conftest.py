@@ -73,6 +73,11 @@ class Terraform:
         outputs = json.loads(self.run("output", "-json"))
         return {name: output["value"] for name, output in outputs.items()}
 
+    def read_state(self) -> dict[str, dict[str, Any]]:
+        """Return the values of what was made, by address."""
+        shown = json.loads(self.run("show", "-json"))
+        return _collect(shown["values"]["root_module"])
+
     def _write(self, variables: Mapping[str, Any]) -> None:
         (self.folder / "terraform.tfvars.json").write_text(json.dumps(variables))
 
@@ -109,24 +114,24 @@ def configuration(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
+def copy_terraform(program: str, configuration: Path, copy: Path, name: str) -> Terraform:
+    """Return terraform in a folder below `terraform/`, such as k3s, of a copy, initialised."""
+    if not copy.exists():
+        shutil.copytree(SOURCE, copy, ignore=shutil.ignore_patterns(".terraform*"))
+    terraform = Terraform(program, copy / name, configuration)
+    if 'backend "s3"' in (terraform.folder / "versions.tf").read_text():
+        (terraform.folder / "backend_override.tf").write_text(LOCAL_STATE)
+    terraform.run("init", "-input=false")
+    return terraform
+
+
 MakeTerraform = Callable[[str], Terraform]
 
 
 @pytest.fixture
 def make_terraform(program: str, configuration: Path, tmp_path: Path) -> MakeTerraform:
-    """Return terraform in a folder below `terraform/`, such as k3s, of a copy, initialised."""
-
-    def make(name: str, source: Path = SOURCE) -> Terraform:
-        copy = tmp_path / "terraform"
-        if not copy.exists():
-            shutil.copytree(source, copy, ignore=shutil.ignore_patterns(".terraform*"))
-        terraform = Terraform(program, copy / name, configuration)
-        if 'backend "s3"' in (terraform.folder / "versions.tf").read_text():
-            (terraform.folder / "backend_override.tf").write_text(LOCAL_STATE)
-        terraform.run("init", "-input=false")
-        return terraform
-
-    return make
+    """Return what makes a terraform in a folder below `terraform/`, such as k3s."""
+    return lambda name: copy_terraform(program, configuration, tmp_path / "terraform", name)
 
 
 def read_example(root: str, name: str) -> dict[str, Any]:
@@ -154,11 +159,11 @@ def read_changes(plan: Plan) -> dict[str, tuple[str, ...]]:
 
 def read_planned(plan: Plan) -> dict[str, dict[str, Any]]:
     """Return the values that a plan would make, by address."""
+    return _collect(plan["planned_values"]["root_module"])
 
-    def walk(module: dict[str, Any]) -> dict[str, dict[str, Any]]:
-        found = {item["address"]: item["values"] for item in module.get("resources", [])}
-        for child in module.get("child_modules", []):
-            found |= walk(child)
-        return found
 
-    return walk(plan["planned_values"]["root_module"])
+def _collect(module: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    found = {item["address"]: item["values"] for item in module.get("resources", [])}
+    for child in module.get("child_modules", []):
+        found |= _collect(child)
+    return found

@@ -144,6 +144,25 @@ POSTGRES_ROOT = DebianRoot(
     hooks=(_BUSYBOX,),
 )
 
+# A machine that is started for the first time.
+MACHINE_ROOT = DebianRoot(
+    "machine",
+    (
+        "bash",
+        "cloud-init",
+        "coreutils",
+        "diffutils",
+        "e2fsprogs",
+        "grep",
+        "mount",
+        "python3",
+        "sed",
+        "util-linux",
+    ),
+    "extract",
+    excludes=NOT_EXTRACTED,
+)
+
 
 def root_path(root: DebianRoot) -> Path:
     """Return where a root file system's tar is, or will be."""
