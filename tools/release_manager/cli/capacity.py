@@ -246,7 +246,7 @@ def _tell_amounts(amounts: Amounts) -> str:
 
 
 def _tell_count(room: Counts) -> str:
-    return f"{room.count}, then no {room.binding} are left" if room.binding else "0"
+    return f"{room.count}, {room.binding} end first" if room.binding else "0"
 
 
 def _tell_limits(room: Counts) -> str:
