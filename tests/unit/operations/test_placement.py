@@ -97,6 +97,14 @@ def test_a_node_that_takes_no_pods_has_no_room(world: FakeWorld) -> None:
     assert read_refusal(world) == "no node takes its pod: node node-0 is cordoned"
 
 
+def test_what_keeps_a_pod_off_each_node_is_told(world: FakeWorld) -> None:
+    nodes = [build_node(f"n{number}", is_cordoned=True) for number in range(4)]
+    world.nodes.nodes = [build_node("a", is_ready=False), *nodes]
+    assert read_refusal(world) == (
+        "no node takes its pod: node a is not ready; node n0 is cordoned; node n1 is cordoned"
+    )
+
+
 def test_selector_and_tolerations_of_the_tenant_are_honoured(world: FakeWorld) -> None:
     taints = (Taint("dedicated", "NoSchedule", "tenants"),)
     world.nodes.nodes = [build_node(labels={"disk": "ssd"}, taints=taints)]
@@ -110,7 +118,7 @@ def test_selector_and_tolerations_of_the_tenant_are_honoured(world: FakeWorld) -
 
 def test_a_cluster_without_a_node_is_refused(world: FakeWorld) -> None:
     world.nodes.nodes = []
-    assert read_refusal(world) == "the cluster has no node for its pod"
+    assert read_refusal(world) == "the cluster has no node"
 
 
 def test_nodes_of_which_none_is_ready_may_come_back(world: FakeWorld) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from ..errors import ForbiddenError, NoRoomError
 from ..infrastructure.capacity import Bound, Footprint, Node, count_fitting, count_room
@@ -13,11 +13,21 @@ from ..ports import Ports
 from ..values import coalesce_values
 from .plan import Action, Plan
 
-UNCHECKED = "whether a node has room for it is not checked: these credentials may not list {}"
-_REMEDY = (
-    "Use a larger machine ('release-manager capacity' tells which), stop a tenant, or give "
-    "--force to try"
+# More than these make no sentence.
+MAX_NODES_TOLD = 3
+
+UNCHECKED = (
+    "whether a node has room for it is not checked: these credentials may not list nodes and the "
+    "pods of all namespaces"
 )
+
+
+@dataclass(frozen=True)
+class Shortage:
+    """Why a tenant's pods have no place, and what helps."""
+
+    problem: str
+    remedy: str
 
 
 def verify_room(ports: Ports, plan: Plan) -> Plan:
@@ -32,30 +42,37 @@ def verify_room(ports: Ports, plan: Plan) -> Plan:
     try:
         nodes = ports.nodes.list()
     except ForbiddenError:
-        note = UNCHECKED.format("nodes and the pods of all namespaces")
-        return replace(plan, notes=(*plan.notes, note))
-    if problem := find_problem(nodes, demand, slug=plan.slug):
-        raise NoRoomError(problem, remedy=_REMEDY, tenant=plan.slug)
+        return replace(plan, notes=(*plan.notes, UNCHECKED))
+    if shortage := find_shortage(nodes, demand, slug=plan.slug):
+        raise NoRoomError(shortage.problem, remedy=shortage.remedy, tenant=plan.slug)
     return plan
 
 
-def find_problem(nodes: Sequence[ClusterNode], demand: Demand, *, slug: str = "") -> str:
-    """Return why a tenant's pods have no place; empty where they have, or nobody can tell.
+def find_shortage(nodes: Sequence[ClusterNode], demand: Demand, *, slug: str) -> Shortage | None:
+    """Return why a tenant's pods have no place; None where they have one, or nobody can tell.
 
     Nodes of which none is ready may come back: then the pods are waited for.
     """
     if not nodes:
-        return "the cluster has no node for its pod"
+        return Shortage("the cluster has no node", "Add one, or give --force to try")
     if not any(node.is_ready for node in nodes):
-        return ""
+        return None
     obstacles = {node.name: find_obstacle(node, demand) for node in nodes}
     open_nodes = [node.as_node(without=slug) for node in nodes if not obstacles[node.name]]
     if not open_nodes:
-        name, obstacle = next(item for item in obstacles.items() if item[1])
-        return f"no node takes its pod: {_tell_closest(name, len(nodes))} {obstacle}"
+        some = list(obstacles.items())[:MAX_NODES_TOLD]
+        told = "; ".join(f"node {name} {obstacle}" for name, obstacle in some)
+        return Shortage(
+            f"no node takes its pod: {told}",
+            "Let one take it, correct nodeSelector or tolerations, or give --force to try",
+        )
     if count_fitting(open_nodes, demand.tenant).count:
-        return ""
-    return _tell_full(open_nodes, demand)
+        return None
+    return Shortage(
+        _tell_full(open_nodes, demand),
+        "Use a larger machine ('release-manager capacity' tells which), stop a tenant, or give "
+        "--force to try",
+    )
 
 
 def _tell_full(nodes: Sequence[Node], demand: Demand) -> str:
