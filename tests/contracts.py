@@ -27,6 +27,7 @@ from release_manager.errors import (
     RolloutNotFoundError,
     TenantNotFoundError,
 )
+from release_manager.infrastructure.capacity import add_footprints
 from release_manager.operations.readiness import wait_until_ready
 from release_manager.ports import Deployment, Ports, RunOptions, Secret, Surroundings
 from release_manager.rollout.journal import Journal, Outcome, Report, State
@@ -649,6 +650,34 @@ class LivenessContract:
     def test_a_claim_on_rollouts_is_no_process(self, ports: Ports) -> None:
         with ports.liveness.hold() as writer, ports.liveness.claim_rollouts(writer, "r-1"):
             assert set(ports.liveness.list_alive()) == {writer}
+
+
+class NodesContract:
+    """Port ``Nodes``."""
+
+    def test_there_is_a_node_that_takes_pods(self, ports: Ports) -> None:
+        (node, *_) = ports.nodes.list()
+        assert node.is_ready
+        assert not node.is_cordoned
+        assert node.pods > 0
+        assert node.as_node().free_memory_mib > 0
+
+    def test_a_tenant_takes_what_its_pods_request_of_the_node_that_they_are_on(
+        self, ports: Ports, slug: str, chart: Chart, run: RunOptions
+    ) -> None:
+        assert not any(slug in node.tenants for node in ports.nodes.list())
+        ports.secrets.create_token(slug, "token")
+        deploy(ports, slug, chart, {"replicas": 2})
+        assert wait_until_ready(ports, slug, revision=1, run=run).is_ready
+        taken = add_footprints(
+            node.tenants[slug] for node in ports.nodes.list() if slug in node.tenants
+        )
+        assert (taken.memory_mib, taken.cpu_millicores, taken.pods) == (128, 100, 2)
+        assert taken.memory_limit_mib == 512
+
+    def test_a_stopped_tenant_takes_nothing(self, ports: Ports, slug: str, chart: Chart) -> None:
+        deploy(ports, slug, chart, {"replicas": 0})
+        assert not any(slug in node.tenants for node in ports.nodes.list())
 
 
 class HoldsContract:

@@ -71,6 +71,10 @@ class TestChartSources(contracts.ChartsContract):
     """ChartSources."""
 
 
+class TestKubernetesNodes(contracts.NodesContract):
+    """KubernetesNodes."""
+
+
 class TestKubernetesHolds(contracts.HoldsContract):
     """KubernetesHolds."""
 

@@ -72,7 +72,7 @@ def test_no_room_on_the_node_is_told(operator: Operator) -> None:
     result = operator.run(
         "install-tenant", "acme", "--set",
         "resources.requests.memory=9000Gi,resources.limits.memory=9000Gi",
-        "--timeout", "8s", exit_code=1,
+        "--timeout", "8s", "--force", exit_code=1,
     )  # fmt: skip
     assert "no node has room for the pod" in result.stderr
     assert "Insufficient memory" in result.stderr

@@ -125,7 +125,7 @@ def require_explained(
 
     def install(slug: str) -> str:
         values = write_values(tenants[slug], folder)
-        told = operator.run("install-tenant", slug, *values, exit_code=1).stderr
+        told = operator.run("install-tenant", slug, "--force", *values, exit_code=1).stderr
         require_shown(operator, slug, tenants[slug])
         return told
 
@@ -238,7 +238,7 @@ def test_a_node_that_holds_all_the_pods_it_may_is_told(own: Cluster, alone: Over
             "available: 1 Too many pods; add a node, or raise the kubelet's maxPods",
         ),
     )
-    told = alone.run("install-tenant", "acme", "--timeout", "6s", exit_code=1).stderr
+    told = alone.run("install-tenant", "acme", "--force", "--timeout", "6s", exit_code=1).stderr
     require_told(told, full)
     require_shown(alone, "acme", full)
 

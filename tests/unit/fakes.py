@@ -18,6 +18,7 @@ from release_manager.errors import (
     ChangedMeanwhileError,
     ChartNotFoundError,
     ClusterUnreachableError,
+    ForbiddenError,
     HelmFailedError,
     InvalidValuesError,
     LeaseLostError,
@@ -28,6 +29,8 @@ from release_manager.errors import (
     RolloutNotFoundError,
     TenantNotFoundError,
 )
+from release_manager.infrastructure.capacity import Footprint
+from release_manager.infrastructure.scheduling import ClusterNode, read_demand
 from release_manager.operations.deploy import Result
 from release_manager.operations.install import install_tenant
 from release_manager.operations.upgrade import UpgradeRequest, upgrade_tenant
@@ -67,6 +70,12 @@ _DEFAULT_VALUES: dict[str, Any] = {
     "image": {"registry": "registry.wareit.ai", "repository": "aware-gateway", "tag": ""},
     "token": {"existingSecret": "", "key": "token", "revision": ""},
     "persistence": {"enabled": False},
+    "resources": {
+        "requests": {"cpu": "50m", "memory": "64Mi"},
+        "limits": {"cpu": "250m", "memory": "256Mi"},
+    },
+    "nodeSelector": {},
+    "tolerations": [],
     "env": {},
     "releaseManager": {},
 }
@@ -81,6 +90,9 @@ _SCHEMA: dict[str, Any] = {
         "image": {"type": "object", "additionalProperties": {"type": "string"}},
         "token": {"type": "object", "additionalProperties": {"type": "string"}},
         "persistence": {"type": "object", "properties": {"enabled": {"type": "boolean"}}},
+        "resources": {"type": "object"},
+        "nodeSelector": {"type": "object"},
+        "tolerations": {"type": "array"},
         "env": {"type": "object", "additionalProperties": {"type": "string"}},
         "releaseManager": {"type": "object"},
     },
@@ -305,6 +317,14 @@ class FakeCluster:
         self.reads.append(f"node {node}")
         return self.node_outages.get(node)
 
+    def list_footprints(self) -> dict[str, Footprint]:
+        """What the pods of each tenant request, by slug."""
+        return {
+            slug: read_demand(applied.values).pod.multiply(count, pods=count)
+            for slug, applied in self._applied.items()
+            if (count := applied.spec_replicas)
+        }
+
     def has_volume(self, slug: str) -> bool:
         return slug in self.volumes
 
@@ -374,6 +394,21 @@ class FakeCluster:
             )
             for number in range(applied.spec_replicas)
         ]
+
+
+class FakeNodes:
+    """Port ``Nodes``. nodes: without the tenants' pods, which are all on the first."""
+
+    def __init__(self, cluster: FakeCluster) -> None:
+        self._cluster = cluster
+        self.nodes = [ClusterNode("node-0", memory_mib=1e6, cpu_millicores=1e6, pods=5000)]
+        self.is_forbidden = False
+
+    def list(self) -> Sequence[ClusterNode]:
+        if self.is_forbidden:
+            raise ForbiddenError("the API server forbids it", remedy="Bind a ClusterRole")
+        tenants = self._cluster.list_footprints()
+        return [replace(node, tenants=tenants) for node in self.nodes[:1]] + self.nodes[1:]
 
 
 class FakeWorkloads:
@@ -919,6 +954,7 @@ class FakeWorld:
         self.charts = FakeCharts(current=self.chart)
         self.holds = FakeHolds(self.clock)
         self.journals = FakeJournals()
+        self.nodes = FakeNodes(self.cluster)
         self.settings = Settings(chart="current")
         self.told: list[str] = []
 
@@ -932,6 +968,7 @@ class FakeWorld:
             self.charts,
             self.holds,
             self.journals,
+            self.nodes,
         )
 
     def run(self, *, timeout_seconds: float = 300, is_waiting: bool = True) -> RunOptions:
@@ -939,10 +976,16 @@ class FakeWorld:
             timeout_seconds, self.told.append, is_waiting=is_waiting, clock=self.clock.as_clock()
         )
 
-    def install(self, slug: str = "acme", **overrides: Any) -> Result:
+    def install(self, slug: str = "acme", *, is_forcing: bool = False, **overrides: Any) -> Result:
         """Install a tenant with values of its own."""
         return install_tenant(
-            self.ports, self.settings, slug, overrides, self.run(), is_cleaning_up=False
+            self.ports,
+            self.settings,
+            slug,
+            overrides,
+            self.run(),
+            is_cleaning_up=False,
+            is_forcing=is_forcing,
         )
 
     def upgrade(self, slug: str = "acme", **request: Any) -> Result:

@@ -62,6 +62,10 @@ class TestFakeCharts(contracts.ChartsContract):
     """FakeCharts."""
 
 
+class TestFakeNodes(contracts.NodesContract):
+    """FakeNodes."""
+
+
 class TestFakeHolds(contracts.HoldsContract):
     """FakeHolds."""
 

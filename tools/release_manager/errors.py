@@ -13,7 +13,8 @@
     │   ├── RevisionNotFoundError
     │   ├── RolloutNotFoundError
     │   ├── JobTemplateNotFoundError
-    │   └── DriftError
+    │   ├── DriftError
+    │   └── NoRoomError
     ├── OperationFailedError         exit code 1: it failed, the cluster is consistent
     │   ├── HelmFailedError
     │   ├── RolloutFailedError
@@ -104,6 +105,10 @@ class JobTemplateNotFoundError(InvalidInputError):
 
 class DriftError(InvalidInputError):
     """The change would silently undo what somebody set by hand."""
+
+
+class NoRoomError(InvalidInputError):
+    """No node of the cluster would take the tenant's pods."""
 
 
 class OperationFailedError(ReleaseManagerError):

@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from .chart import Chart
+from .infrastructure.scheduling import ClusterNode
 from .rollout.journal import Journal
 from .tenant import Claim, Hold, Holder, Revision, RevisionBody, RevisionLabels, RolloutWorker
 from .workload import Container, Event, Pod, Workload
@@ -393,6 +394,17 @@ class Journals(Protocol):
         ...
 
 
+class Nodes(Protocol):
+    """The nodes of the whole cluster, and what the pods on them request."""
+
+    def list(self) -> Sequence[ClusterNode]:
+        """Return every node, by name. Raises ForbiddenError.
+
+        Of pods those count that are on a node and not over, in all namespaces.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class Ports:
     """All that an operation on tenants works with."""
@@ -404,6 +416,7 @@ class Ports:
     charts: Charts
     holds: Holds
     journals: Journals
+    nodes: Nodes
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,7 @@ def build_ports(settings: Settings, *, is_writing: bool = True) -> Ports:
     from .clients.journals import KubernetesJournals
     from .clients.kubernetes_api import connect
     from .clients.leases import LeaseLiveness
+    from .clients.nodes import KubernetesNodes
     from .clients.releases import HelmReleases
     from .clients.secrets import KubernetesSecrets
     from .ports import Ports
@@ -72,6 +73,7 @@ def build_ports(settings: Settings, *, is_writing: bool = True) -> Ports:
         charts=ChartSources(cache_folder() / "charts", load_helm),
         holds=KubernetesHolds(api, settings.namespace),
         journals=KubernetesJournals(api, settings.namespace),
+        nodes=KubernetesNodes(api, settings.namespace),
     )
 
 
@@ -100,6 +102,13 @@ def build_renderer(settings: Settings) -> tuple[Charts, Render]:
 
     load_helm = _defer_helm(settings)
     return ChartSources(cache_folder() / "charts", load_helm), load_helm().template
+
+
+def build_charts(settings: Settings) -> Charts:
+    """Return where charts come from; helm is looked for when a registry is asked."""
+    from .clients.charts import ChartSources
+
+    return ChartSources(cache_folder() / "charts", _defer_helm(settings))
 
 
 def build_inspection(settings: Settings) -> Inspection:

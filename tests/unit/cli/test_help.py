@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 import pytest
 
-from release_manager.cli import backups, change, fleet, look, platform, release_manager
+from release_manager.cli import backups, capacity, change, fleet, look, platform, release_manager
 from release_manager.state import TenantState
 from tests.unit.cli.conftest import Ended
 
@@ -35,6 +35,7 @@ def test_every_command_of_the_product_is_there() -> None:
         *("install-platform", "upgrade-platform", "uninstall-platform", "show-platform"),
         *("install-api", "upgrade-api", "uninstall-api"),
         *("backup-database", "list-backups", "restore-database", "rotate-secret"),
+        "capacity",
     }
 
 
@@ -72,7 +73,10 @@ def test_every_command_that_changes_something_has_a_dry_run(command: click.Comma
 
 @pytest.mark.parametrize(
     "command",
-    [*change.COMMANDS, *fleet.COMMANDS, *look.COMMANDS, *platform.COMMANDS, *backups.COMMANDS],
+    [
+        *(*change.COMMANDS, *fleet.COMMANDS, *look.COMMANDS, *capacity.COMMANDS),
+        *(*platform.COMMANDS, *backups.COMMANDS),
+    ],
     ids=lambda command: command.name,
 )
 def test_every_command_that_prints_data_has_a_choice_of_forms(command: click.Command) -> None:

@@ -37,6 +37,12 @@ def _connect(flags: dict[str, Any], *, profile: str | None = None) -> tuple[Sett
     is_flag=True,
     help="Remove the release again when it fails",
 )
+@click.option(
+    "--force",
+    "is_forcing",
+    is_flag=True,
+    help="Install it even where no node has room for it, as with an autoscaler",
+)
 @options.wait_options
 @options.change_options
 def install_tenant(
@@ -47,13 +53,15 @@ def install_tenant(
     profile: str | None,
     stopped: bool,
     is_cleaning_up: bool,
+    is_forcing: bool,
     **flags: Any,
 ) -> None:
     """Install a tenant and wait until it is ready.
 
     \b
     Makes the Secret with the tenant's token, unless there is one. A failed first
-    install is left as it is, for inspection.
+    install is left as it is, for inspection. Where no node has room for its pods
+    nothing is made; whether one has is not asked for --stopped.
 
     \b
     Example:
@@ -69,8 +77,10 @@ def install_tenant(
     given = (ports, settings, slug, overrides)
     carry_out(
         slug,
-        plan=partial(install.plan_install, *given, writer=DRY_RUN_WRITER),
-        change=partial(install.install_tenant, *given, is_cleaning_up=is_cleaning_up),
+        plan=partial(install.plan_install, *given, writer=DRY_RUN_WRITER, is_forcing=is_forcing),
+        change=partial(
+            install.install_tenant, *given, is_cleaning_up=is_cleaning_up, is_forcing=is_forcing
+        ),
         describe_end=lambda: describe_access(ports, slug),
         **flags,
     )

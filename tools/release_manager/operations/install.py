@@ -15,6 +15,7 @@ from ..values import Layers, Values, build_defaults, coalesce_values
 from .baseline import read_baseline
 from .deploy import Result, execute_plan
 from .observe import Observation
+from .placement import verify_room
 from .plan import Action, Plan, plan_deployment, verify_templates
 from .work import look_and_plan, look_at, working_on
 
@@ -28,18 +29,32 @@ def build_install_layers(chart: Chart, settings: Settings, overrides: Values) ->
 
 
 def plan_install(
-    ports: Ports, settings: Settings, slug: str, overrides: Values, *, writer: str
+    ports: Ports,
+    settings: Settings,
+    slug: str,
+    overrides: Values,
+    *,
+    writer: str,
+    is_forcing: bool = False,
 ) -> Plan:
     """Look at the cluster and decide; changes nothing.
 
     A first install that was never deployed is done again, and one whose pods are still
-    starting is waited for. Raises TenantExistsError for anything else that exists.
+    starting is waited for. is_forcing: install it even where no node has room for it. Raises
+    TenantExistsError for anything else that exists, NoRoomError.
     """
-    return _plan(ports, settings, look_at(ports, slug), overrides, writer)
+    observation = look_at(ports, slug)
+    return _plan(ports, settings, observation, overrides, writer=writer, is_forcing=is_forcing)
 
 
 def _plan(
-    ports: Ports, settings: Settings, observation: Observation, overrides: Values, writer: str
+    ports: Ports,
+    settings: Settings,
+    observation: Observation,
+    overrides: Values,
+    *,
+    writer: str,
+    is_forcing: bool,
 ) -> Plan:
     chart = ports.charts.load(settings.chart)
     layers = build_install_layers(chart, settings, overrides)
@@ -52,7 +67,7 @@ def _plan(
         _refuse_existing(observation, plan)
     require_token(ports, plan)
     verify_templates(ports, plan)
-    return plan
+    return plan if is_forcing else verify_room(ports, plan)
 
 
 def _refuse_existing(observation: Observation, plan: Plan) -> None:
@@ -74,16 +89,23 @@ def install_tenant(
     run: RunOptions,
     *,
     is_cleaning_up: bool,
+    is_forcing: bool = False,
 ) -> Result:
     """Create the tenant's token, install its release and wait until it is ready.
 
-    A failed install is left for inspection unless is_cleaning_up. Raises TenantExistsError,
-    RolloutFailedError.
+    A failed install is left for inspection unless is_cleaning_up. is_forcing: install it even
+    where no node has room for it. Raises TenantExistsError, NoRoomError, RolloutFailedError.
     """
     with working_on(ports, slug) as work:
-        observation, plan = look_and_plan(
-            ports, work, run, lambda seen: _plan(ports, settings, seen, overrides, work.writer)
-        )
+
+        def decide(seen: Observation) -> Plan:
+            return _plan(
+                ports, settings, seen, overrides, writer=work.writer, is_forcing=is_forcing
+            )
+
+        observation, plan = look_and_plan(ports, work, run, decide)
+        for note in plan.notes:
+            run.progress(note)
         _ensure_token(ports, plan, run)
         try:
             return execute_plan(ports, observation, plan, run)
