@@ -1,9 +1,9 @@
 """A machine that is started for the first time, without being one.
 
-The root file system of a Debian, in a mount namespace of its own. What reaches out is a stand-in: curl
-finds what the test put there, aws keeps parameters in a folder, systemctl runs the one unit that
-matters and plays k3s. Everything else is real. Every command, real or not, is recorded with its
-arguments; a command that is not foreseen here is not found.
+The root file system of a Debian, in a mount namespace of its own. What reaches out is a stand-in:
+curl finds what the test put there, aws keeps parameters in a folder, systemctl runs the one unit
+that matters and plays k3s. Everything else is real. Every command, real or not, is recorded with
+its arguments; a command that is not foreseen here is not found.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ class Machine:
             f"mount -t proc proc {root}/proc",
             f"mount -t tmpfs tmpfs {root}/run",
             f"mount -t tmpfs tmpfs {dev}",
-            f"for name in null zero urandom; do",
+            "for name in null zero urandom; do",
             f": >{dev}/$name; mount --bind /dev/$name {dev}/$name; done",
             f"ln -s /proc/self/fd {dev}/fd",
             f"mkdir -p {root}{Path(DEVICE).parent}",

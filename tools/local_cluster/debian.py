@@ -151,6 +151,7 @@ MACHINE_ROOT = DebianRoot(
         "bash",
         "cloud-init",
         "coreutils",
+        "dash",
         "diffutils",
         "e2fsprogs",
         "grep",

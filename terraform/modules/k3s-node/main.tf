@@ -371,7 +371,9 @@ resource "aws_iam_role_policy" "snapshots" {
 locals {
   templates = "${path.module}/templates"
   k3s_config = yamlencode({
-    node-name    = var.name
+    node-name = var.name
+    # Without it `release-manager capacity` cannot name the next larger type.
+    node-label   = ["node.kubernetes.io/instance-type=${var.instance_type}"]
     cluster-init = true
     # Names in the certificate of the Kubernetes API, beside its private ones.
     tls-san                           = concat([aws_eip.node.public_ip], var.tls_names)
