@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.aws import serve_aws
 from tests.postgres.servers import AWS, SCRIPTS, Completed, find_free_port
 
 BUCKET = "aware-backups"

@@ -83,7 +83,13 @@ def test_every_command_that_changes_something_has_a_dry_run(command: click.Comma
 @pytest.mark.parametrize(
     "command",
     [
-        *(*change.COMMANDS, *fleet.COMMANDS, *look.COMMANDS, *capacity.COMMANDS, *infrastructure.COMMANDS),
+        *(
+            *change.COMMANDS,
+            *fleet.COMMANDS,
+            *look.COMMANDS,
+            *capacity.COMMANDS,
+            *infrastructure.COMMANDS,
+        ),
         *(*platform.COMMANDS, *backups.COMMANDS),
     ],
     ids=lambda command: command.name,
