@@ -12,7 +12,16 @@ from pathlib import Path
 import click
 import pytest
 
-from release_manager.cli import backups, capacity, change, fleet, look, platform, release_manager
+from release_manager.cli import (
+    backups,
+    capacity,
+    change,
+    cost,
+    fleet,
+    look,
+    platform,
+    release_manager,
+)
 from release_manager.state import TenantState
 from tests.unit.cli.conftest import Ended
 
@@ -35,7 +44,7 @@ def test_every_command_of_the_product_is_there() -> None:
         *("install-platform", "upgrade-platform", "uninstall-platform", "show-platform"),
         *("install-api", "upgrade-api", "uninstall-api"),
         *("backup-database", "list-backups", "restore-database", "rotate-secret"),
-        "capacity",
+        *("capacity", "cost"),
     }
 
 
@@ -74,7 +83,7 @@ def test_every_command_that_changes_something_has_a_dry_run(command: click.Comma
 @pytest.mark.parametrize(
     "command",
     [
-        *(*change.COMMANDS, *fleet.COMMANDS, *look.COMMANDS, *capacity.COMMANDS),
+        *(*change.COMMANDS, *fleet.COMMANDS, *look.COMMANDS, *capacity.COMMANDS, *cost.COMMANDS),
         *(*platform.COMMANDS, *backups.COMMANDS),
     ],
     ids=lambda command: command.name,

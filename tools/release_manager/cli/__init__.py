@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import click
 
 from ..errors import OperationInterruptedError, ReleaseManagerError
-from . import backups, capacity, change, fleet, look, platform
+from . import backups, capacity, change, cost, fleet, look, platform
 from .output import close_stdout, print_error
 
 # How many more objects there may be before they are searched for garbage.
@@ -52,6 +52,7 @@ for command in (
     *fleet.COMMANDS,
     *look.COMMANDS,
     *capacity.COMMANDS,
+    *cost.COMMANDS,
 ):
     release_manager.add_command(command)
 

@@ -143,9 +143,7 @@ def load_shipped_prices() -> PriceBook:
     document = yaml.safe_load(text)
     _check_schema(document, SHIPPED)
     values = {_ASSUMPTION_NAMES[name]: value for name, value in document["assumptions"].items()}
-    return PriceBook(
-        _build_prices(document, SHIPPED, document["region"]), Assumptions(**values)
-    )
+    return PriceBook(_build_prices(document, SHIPPED, document["region"]), Assumptions(**values))
 
 
 def merge_prices(book: PriceBook, document: Mapping[str, Any], origin: str) -> PriceBook:
@@ -213,14 +211,15 @@ def _check_schema(document: Mapping[str, Any], origin: str) -> None:
 
 
 def _explain(error: ValidationError) -> str:
+    schema: Any = error.schema
+    given: Any = error.instance
     if error.validator == "additionalProperties":
-        known: Any = error.schema["properties"]
-        unknown = [name for name in error.instance if name not in known]
+        unknown = [name for name in given if name not in schema["properties"]]
         return f"nothing is called {unknown[0]!r}"
     if error.validator == "required":
-        missing = [name for name in error.schema["required"] if name not in error.instance]
+        missing = [name for name in schema["required"] if name not in given]
         return f"{missing[0]} is missing"
-    return f"{error.instance!r} is not allowed"
+    return f"{given!r} is not allowed"
 
 
 def _find_remedy(error: ValidationError) -> str:
