@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.postgres.servers import AWS, SCRIPTS, Completed, find_free_port, wait_for
+from tests.aws import serve_aws
+from tests.postgres.servers import AWS, SCRIPTS, Completed, find_free_port
 
 BUCKET = "aware-backups"
 SECRET_KEY = "hidden-access-key"
@@ -99,28 +100,13 @@ def build_environment(folder: Path, **variables: str) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """An S3 server on loopback, with the bucket."""
-    port = find_free_port()
-    server = subprocess.Popen(
-        [AWS / "moto_server", "-H", "127.0.0.1", "-p", str(port)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    endpoint = f"http://127.0.0.1:{port}"
-
-    def is_up() -> bool:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return True
-        return False
-
-    wait_for(is_up, "moto")
-    folder = tmp_path_factory.mktemp("aws")
-    command = [AWS / "aws", "s3api", "create-bucket", "--bucket", BUCKET]
-    subprocess.run(
-        command, env=build_s3_environment(folder, endpoint, ""), check=True, capture_output=True
-    )
-    yield endpoint
-    server.kill()
-    server.wait()
+    with serve_aws() as endpoint:
+        folder = tmp_path_factory.mktemp("aws")
+        command = [AWS / "aws", "s3api", "create-bucket", "--bucket", BUCKET]
+        subprocess.run(
+            command, env=build_s3_environment(folder, endpoint, ""), check=True, capture_output=True
+        )
+        yield endpoint
 
 
 def build_s3_environment(folder: Path, endpoint: str, prefix: str) -> dict[str, str]:

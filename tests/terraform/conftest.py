@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -163,7 +164,17 @@ def read_planned(plan: Plan) -> dict[str, dict[str, Any]]:
 
 
 def _collect(module: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    found = {item["address"]: item["values"] for item in module.get("resources", [])}
+    found = {item["address"]: item.get("values", {}) for item in module.get("resources", [])}
     for child in module.get("child_modules", []):
         found |= _collect(child)
     return found
+
+
+def select(resources: Mapping[str, dict[str, Any]], kind: str) -> dict[str, dict[str, Any]]:
+    """Return the resources of a type, such as aws_eip, or of a name, such as aws_eip.nat."""
+    index = re.compile(r"\[.*?\]")
+    return {
+        address: values
+        for address, values in resources.items()
+        if f".{kind}." in f".{index.sub('', address)}."
+    }

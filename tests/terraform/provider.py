@@ -74,6 +74,8 @@ IMPORTED = {
     "aws_route53_zone": "zone_id",
     "aws_s3_bucket": "bucket",
 }
+# ARNs that follow from a configuration.
+ARNS = {"aws_iam_role": f"arn:aws:iam::{ACCOUNT}:role/{{name}}"}
 ANSWERS: Mapping[str, Mapping[str, Any]] = {
     "aws_ebs_volume": {"id": "vol-0123456789abcdef0"},
     "aws_eip": {"id": "eipalloc-0123456789abcdef0", "public_ip": "203.0.113.10"},
@@ -157,6 +159,8 @@ def plan_computed(block: Json, value: Any) -> Any:
 def compute(block: Json, value: Any, kind: str, answers: Mapping[str, Any]) -> Any:
     """Return a value in which whatever was unknown is known: as answered, else made up."""
     seed = json.dumps(value, sort_keys=True, default=str)
+    if kind in ARNS and isinstance(value, dict):
+        answers = {"arn": ARNS[kind].format(**value), **answers}
 
     def fill(name: str, attribute: Json, current: Any) -> Any:
         is_unknown = isinstance(current, msgpack.ExtType)

@@ -13,6 +13,7 @@
     │   ├── RevisionNotFoundError
     │   ├── RolloutNotFoundError
     │   ├── JobTemplateNotFoundError
+    │   ├── TeardownRefusedError
     │   ├── DriftError
     │   └── NoRoomError
     ├── OperationFailedError         exit code 1: it failed, the cluster is consistent
@@ -101,6 +102,10 @@ class RolloutNotFoundError(InvalidInputError):
 
 class JobTemplateNotFoundError(InvalidInputError):
     """The platform has no such job, for its values switch it off."""
+
+
+class TeardownRefusedError(InvalidInputError):
+    """A Terraform plan would delete what must stay."""
 
 
 class DriftError(InvalidInputError):

@@ -18,6 +18,7 @@ from release_manager.cli import (
     change,
     cost,
     fleet,
+    infrastructure,
     look,
     platform,
     release_manager,
@@ -44,7 +45,7 @@ def test_every_command_of_the_product_is_there() -> None:
         *("install-platform", "upgrade-platform", "uninstall-platform", "show-platform"),
         *("install-api", "upgrade-api", "uninstall-api"),
         *("backup-database", "list-backups", "restore-database", "rotate-secret"),
-        *("capacity", "cost"),
+        *("capacity", "check-teardown", "cost", "write-settings"),
     }
 
 
@@ -83,7 +84,14 @@ def test_every_command_that_changes_something_has_a_dry_run(command: click.Comma
 @pytest.mark.parametrize(
     "command",
     [
-        *(*change.COMMANDS, *fleet.COMMANDS, *look.COMMANDS, *capacity.COMMANDS, *cost.COMMANDS),
+        *(
+            *change.COMMANDS,
+            *fleet.COMMANDS,
+            *look.COMMANDS,
+            *capacity.COMMANDS,
+            *cost.COMMANDS,
+            *infrastructure.COMMANDS,
+        ),
         *(*platform.COMMANDS, *backups.COMMANDS),
     ],
     ids=lambda command: command.name,

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import click
 
 from ..errors import OperationInterruptedError, ReleaseManagerError
-from . import backups, capacity, change, cost, fleet, look, platform
+from . import backups, capacity, change, cost, fleet, infrastructure, look, platform
 from .output import close_stdout, print_error
 
 # How many more objects there may be before they are searched for garbage.
@@ -51,6 +51,7 @@ for command in (
     *change.COMMANDS,
     *fleet.COMMANDS,
     *look.COMMANDS,
+    *infrastructure.COMMANDS,
     *capacity.COMMANDS,
     *cost.COMMANDS,
 ):
