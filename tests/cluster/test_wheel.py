@@ -1,4 +1,4 @@
-"""The wheel is enough: it carries the chart."""
+"""The wheel is enough: it carries the charts and the prices."""
 
 from __future__ import annotations
 
@@ -29,3 +29,8 @@ def test_an_installed_wheel_renders_a_tenant(tools_path: Path, tmp_path: Path) -
         env=environment, cwd=tmp_path, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert str(site) in settings.stdout
+    costs = subprocess.run(
+        [sys.executable, str(site / "bin" / "release-manager"), "cost", "--tenants", "10"],
+        env=environment, cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert costs.returncode == 0, costs.stderr

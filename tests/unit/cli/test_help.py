@@ -16,6 +16,7 @@ from release_manager.cli import (
     backups,
     capacity,
     change,
+    cost,
     fleet,
     infrastructure,
     look,
@@ -44,7 +45,7 @@ def test_every_command_of_the_product_is_there() -> None:
         *("install-platform", "upgrade-platform", "uninstall-platform", "show-platform"),
         *("install-api", "upgrade-api", "uninstall-api"),
         *("backup-database", "list-backups", "restore-database", "rotate-secret"),
-        *("capacity", "check-teardown", "write-settings"),
+        *("capacity", "check-teardown", "cost", "write-settings"),
     }
 
 
@@ -88,6 +89,7 @@ def test_every_command_that_changes_something_has_a_dry_run(command: click.Comma
             *fleet.COMMANDS,
             *look.COMMANDS,
             *capacity.COMMANDS,
+            *cost.COMMANDS,
             *infrastructure.COMMANDS,
         ),
         *(*platform.COMMANDS, *backups.COMMANDS),

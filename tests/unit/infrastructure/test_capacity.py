@@ -145,6 +145,11 @@ def test_more_tenants_than_one_machine_can_hold_pods_have_no_k3s_machine():
     assert size_machine(110, SMALL, SHARED, Distribution.K3S) is None
 
 
+def test_without_a_tenant_the_machine_still_holds_what_all_share():
+    shared = Footprint(3000, 100)
+    assert size_machine(0, SMALL, shared, Distribution.K3S).instance_type.name == "t3.large"
+
+
 def test_an_unknown_instance_type_is_refused_with_those_that_are_known():
     with pytest.raises(InvalidSettingsError, match=r"--instance-type.*'t9.huge'.*t3.small"):
         find_instance_type("t9.huge")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import click
 
 from ..errors import OperationInterruptedError, ReleaseManagerError
-from . import backups, capacity, change, fleet, infrastructure, look, platform
+from . import backups, capacity, change, cost, fleet, infrastructure, look, platform
 from .output import close_stdout, print_error
 
 # How many more objects there may be before they are searched for garbage.
@@ -53,6 +53,7 @@ for command in (
     *look.COMMANDS,
     *infrastructure.COMMANDS,
     *capacity.COMMANDS,
+    *cost.COMMANDS,
 ):
     release_manager.add_command(command)
 

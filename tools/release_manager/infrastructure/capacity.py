@@ -395,7 +395,12 @@ def _count_machines(
     def fit_on(count: int) -> Fit:
         return fit_cluster(plan_cluster(instance, count, distribution, shared), tenant)
 
-    index = bisect_left(counts, tenants, key=lambda count: fit_on(count).count)
+    def count_tenants(count: int) -> int:
+        fit = fit_on(count)
+        # Where the shared parts do not fit there is not even room for no tenant.
+        return fit.count if fit.rooms else -1
+
+    index = bisect_left(counts, tenants, key=count_tenants)
     if index == len(counts):
         return None
     return SizedMachines(instance, counts[index], fit_on(counts[index]))
