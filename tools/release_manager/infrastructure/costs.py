@@ -284,7 +284,7 @@ def _plan_k3s(bill: _Bill) -> StackCost:
     _add_backups(bill)
     bill.add_hours("public IPv4 addresses", "public-ipv4-hour", 1, "the node's")
     bill.add("alarms", "alarm-month", bill.assumed.k3s_alarms, "recover and reboot the node")
-    bill.add("parameters", "ssm-standard-parameter-month", 1, "the kubeconfig; Secrets are in etcd")
+    bill.add("parameters", "ssm-standard-parameter-month", 2, "kubeconfig and server token")
     _add_everywhere(bill)
     return bill.add_up(Stack.K3S, machines.instance_type.name)
 
