@@ -1,6 +1,8 @@
 locals {
   etcd_prefix     = "etcd"
   postgres_prefix = "postgres"
+  # k3s asks whether the bucket is there, which is the same right without a prefix; IfExists grants it.
+  listing = { (local.etcd_prefix) = "StringLikeIfExists", (local.postgres_prefix) = "StringLike" }
   policies = {
     for prefix in [local.etcd_prefix, local.postgres_prefix] : prefix => jsonencode({
       Version = "2012-10-17"
@@ -16,14 +18,7 @@ locals {
           Effect    = "Allow"
           Action    = "s3:ListBucket"
           Resource  = aws_s3_bucket.main.arn
-          Condition = { StringLike = { "s3:prefix" = [prefix, "${prefix}/*"] } }
-        },
-        {
-          # k3s asks whether the bucket is there before it uses it; this names it, and lists nothing.
-          Sid      = "Locate"
-          Effect   = "Allow"
-          Action   = "s3:GetBucketLocation"
-          Resource = aws_s3_bucket.main.arn
+          Condition = { (local.listing[prefix]) = { "s3:prefix" = [prefix, "${prefix}/*"] } }
         },
       ]
     })
