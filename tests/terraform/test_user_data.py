@@ -271,7 +271,7 @@ def test_a_second_start_changes_nothing(machine: Machine, runnable: str) -> None
 
 
 def _digest(machine: Machine) -> dict[str, str]:
-    """Return what the machine keeps: programs, configuration, parameters, and the volume."""
+    """Return what the machine keeps: programs, configuration, parameters, and its volume."""
     folders = ("usr/local", "etc/rancher", "etc/aware", "etc/systemd", "parameters", "volume")
     files = [
         file
@@ -279,8 +279,10 @@ def _digest(machine: Machine) -> dict[str, str]:
         for file in (machine.root / folder).rglob("*")
         if file.is_file() and not file.is_symlink()
     ]
-    disk = machine.root / "disk"
-    return {str(file): hash_text(file.read_bytes().hex()) for file in [*files, disk]}
+    # Of the disk its file system's identity: that it was looked at again is written on it.
+    disk = machine.run_plainly("blkid", "--probe", "--output", "export", "/disk").stdout
+    assert "UUID=" in disk
+    return {"disk": disk, **{str(file): hash_text(file.read_bytes().hex()) for file in files}}
 
 
 @pytest.mark.parametrize("artifact", ["k3s", "ecr-credential-provider-linux-amd64"])

@@ -154,6 +154,7 @@ def plan_fleet(
         Step(demo_fleet.build_upgrade(charts.fixed)),
         Step(("release-manager", "list-rollouts")),
         Step(("release-manager", "list-tenants", "--chart", charts.fixed.name)),
+        Step(("release-manager", "capacity")),
     ]
 
 
