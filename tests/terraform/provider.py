@@ -2,7 +2,8 @@
 
 Terraform speaks to it as to the real one, by its plugin protocol 6. So Terraform itself finds
 arguments, blocks and types that AWS' provider does not have, and plans what it would make, change,
-replace and destroy. What the schema does not tell is written down here: which changes replace a
+replace and destroy. Where schema.json is from, under which licence, extract_schema.py tells. What the
+schema does not tell is written down here: which changes replace a
 resource (`FORCES_NEW`), what importing finds (`IMPORTED`), and what AWS would answer (`ANSWERS`).
 It cannot tell whether AWS takes a value.
 
