@@ -1,8 +1,8 @@
 """The AWS provider's schema, from the bindings that were generated from it for another language.
 
 The provider itself is of half a gigabyte; the npm package `@cdktf/provider-aws` (MPL-2.0) has what
-`terraform providers schema -json` printed, spread over its classes. Version 21.22.1 of it is of the
-provider's 6.25.0. What it does not tell is in CORRECTIONS.
+`terraform providers schema -json` printed, spread over its classes and the comments of their
+source. Version 21.22.1 of it is of the provider's 6.25.0.
 
     npm pack @cdktf/provider-aws@21.22.1 && tar xf cdktf-provider-aws-21.22.1.tgz
     python -m tests.terraform.extract_schema package/lib
@@ -12,10 +12,10 @@ writes schema.json beside this file, of the types named below.
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,9 +40,6 @@ DATA_SOURCES = """
 ami availability_zones caller_identity ec2_instance_type ecr_repository eks_cluster
 eks_cluster_auth iam_policy_document partition region route53_zone ssm_parameter subnets vpc
 """.split()  # noqa: SIM905
-# (data source, attribute): what the provider computes where nobody sets it.
-CORRECTIONS = (("aws_route53_zone", "zone_id"),)
-
 Json = dict[str, Any]
 _TYPES = {"string": "string", "number": "number", "boolean": "bool", "any": "dynamic"}
 _PRIMITIVES = {
@@ -70,11 +67,14 @@ _ENTRY = re.compile(
     r'\n\s+storageClassType: "(\w+)",',
     re.M,
 )
-# "// arn - computed: true, optional: false, required: false", and the member below it.
-_COMPUTED = re.compile(
-    r"// (\w+) - computed: (true|false), optional: (?:true|false), required: (?:true|false)"
+# "// arn - computed: true, optional: false, required: false".
+_COMMENT = re.compile(r"// (\w+) - computed: (true|false), optional: (?:true|false), required: ")
+# The same where nobody can set it, and the member below it.
+_READ_ONLY = re.compile(
+    r"// (\w+) - computed: true, optional: false, required: false"
     r"\n\s+(get \w+\(\) \{\n\s+return [^\n]*|this\.\w+ = new [^\n]*)"
 )
+_SOURCE_MAP = re.compile(r"sourceMappingURL=data:application/json;base64,([\w+/=]+)")
 
 
 @dataclass(frozen=True)
@@ -97,20 +97,27 @@ class Member:
 
 @dataclass(frozen=True)
 class Bindings:
-    """The source of one resource or data source, in both languages."""
+    """One resource or data source: JavaScript, and the TypeScript that it was made from."""
 
     script: str
-    declarations: str
+    source: str
 
     def find_class(self, name: str) -> str:
-        """Return a class's body; empty where there is none."""
+        """Return a class's body in JavaScript; empty where there is none."""
         found = re.search(rf"^class {name} extends [\w.]+ \{{(.*?)^\}}", self.script, re.S | re.M)
         return found.group(1) if found else ""
 
+    def list_computed(self, class_name: str) -> set[str]:
+        """Return what the provider computes where nobody sets it: only TypeScript tells."""
+        pattern = rf"^export class {class_name} extends [\w.]+ \{{(.*?)^\}}"
+        found = re.search(pattern, self.source, re.S | re.M)
+        comments = _COMMENT.findall(found.group(1)) if found else []
+        return {name for name, is_computed in comments if is_computed == "true"}
+
     def list_members(self, interface: str) -> dict[str, Member]:
         """Return what may be set, by the attribute's name."""
-        pattern = rf"export interface {interface}(?: extends [\w.]+)? \{{(.*?)\n\}}"
-        found = re.search(pattern, self.declarations, re.S)
+        pattern = rf"^export interface {interface}(?: extends [\w.]+)? \{{(.*?)^\}}"
+        found = re.search(pattern, self.source, re.S | re.M)
         members = _MEMBER.findall(found.group(1)) if found else []
         return {name: Member(mark == "?", declared) for name, mark, declared in members}
 
@@ -120,20 +127,21 @@ class Bindings:
         found = re.search(rf"function {function}\(struct\) \{{(.*?)^\}}", self.script, re.S | re.M)
         return _read_entries(found.group(1)) if found else []
 
-    def build_block(self, entries: list[Entry], interface: str, body: str) -> Json:
+    def build_block(self, entries: list[Entry], interface: str, class_name: str) -> Json:
         """Return a block's schema."""
-        members, computed = self.list_members(interface), dict(_list_computed(body))
-        attributes, blocks = {}, {}
-        for entry in entries:
-            member = members.get(entry.name, Member(is_optional=True, declared=""))
-            if entry.is_block:
-                blocks[entry.name] = self._build_nested(entry, member)
-            else:
-                is_computed = computed.get(entry.name, (False, ""))[0]
-                attributes[entry.name] = self._build_attribute(entry, member) | (
-                    {"computed": True} if is_computed else {}
-                )
-        for name, (_, expression) in computed.items():
+        members, computed = self.list_members(interface), self.list_computed(class_name)
+        blocks = {
+            entry.name: self._build_nested(entry, members[entry.name])
+            for entry in entries
+            if entry.is_block
+        }
+        attributes = {
+            entry.name: self._build_attribute(entry, members[entry.name])
+            | ({"computed": True} if entry.name in computed else {})
+            for entry in entries
+            if not entry.is_block
+        }
+        for name, expression in _READ_ONLY.findall(self.find_class(class_name)):
             if name not in attributes and name not in blocks:
                 attributes[name] = {"type": self._read_type(expression), "computed": True}
         return {"attributes": attributes} | ({"block_types": blocks} if blocks else {})
@@ -144,8 +152,7 @@ class Bindings:
 
     def _build_nested(self, entry: Entry, member: Member) -> Json:
         struct = entry.storage.removesuffix("List")
-        body = self.find_class(f"{struct}OutputReference")
-        block = self.build_block(self.list_entries(struct), struct, body)
+        block = self.build_block(self.list_entries(struct), struct, f"{struct}OutputReference")
         if entry.name == "timeouts":
             return {"nesting_mode": "single", "block": block}
         mode = "single" if entry.kind == "struct" else entry.kind
@@ -166,7 +173,7 @@ class Bindings:
 
     def _build_object(self, struct: str) -> Any:
         body = self.find_class(f"{struct}OutputReference")
-        types = {name: self._read_type(text) for name, (_, text) in _list_computed(body)}
+        types = {name: self._read_type(text) for name, text in _READ_ONLY.findall(body)}
         types |= {entry.name: self._find_type(entry) for entry in self.list_entries(struct)}
         return ["object", types]
 
@@ -196,34 +203,24 @@ def _read_entries(body: str) -> list[Entry]:
     return [Entry(name, block == "true", kind, storage) for name, block, kind, storage in found]
 
 
-def _list_computed(body: str) -> Iterator[tuple[str, tuple[bool, str]]]:
-    """Give each member that the comments tell of: whether it is computed, and its expression."""
-    for name, is_computed, expression in _COMPUTED.findall(body):
-        yield name, (is_computed == "true", expression)
-
-
 def read_bindings(folder: Path) -> Bindings:
     """Read all files of one resource or data source. Raises FileNotFoundError."""
-    nested = sorted((folder / "index-structs").rglob("*"))
-    scripts = [folder / "index.js", *(file for file in nested if file.name.endswith(".js"))]
-    declared = [folder / "index.d.ts", *(file for file in nested if file.name.endswith(".d.ts"))]
-    return Bindings(
-        *("\n".join(file.read_text() for file in files) for files in (scripts, declared))
-    )
+    nested = sorted((folder / "index-structs").rglob("*.js"))
+    scripts = [file.read_text() for file in (folder / "index.js", *nested)]
+    maps = [base64.b64decode(text) for script in scripts for text in _SOURCE_MAP.findall(script)]
+    sources = [json.loads(text)["sourcesContent"][0] for text in maps]
+    return Bindings("\n".join(scripts), "\n".join(sources))
 
 
 def build_schema(folder: Path, parent: str) -> Json:
     """Return the schema of what extends a parent, such as TerraformResource."""
     bindings = read_bindings(folder)
-    found = re.search(rf"export declare class (\w+) extends cdktf\.{parent}", bindings.declarations)
+    found = re.search(rf"^export class (\w+) extends cdktf\.{parent}", bindings.source, re.M)
     if found is None:
         raise FileNotFoundError(folder)
-    body = bindings.find_class(found.group(1))
-    block = bindings.build_block(_read_entries(body), f"{found.group(1)}Config", body)
-    for name in ("id", "tags_all", "region"):
-        attribute = block["attributes"].get(name, {})
-        if attribute.get("optional"):
-            attribute["computed"] = True
+    name = found.group(1)
+    entries = _read_entries(bindings.find_class(name))
+    block = bindings.build_block(entries, f"{name}Config", name)
     return {"version": 0, "block": block}
 
 
@@ -236,13 +233,10 @@ def build_document(library: Path) -> Json:
 
     provider = build_schema(library / "provider", "TerraformProvider")
     provider["block"]["attributes"].pop("alias", None)
-    data = build_all(DATA_SOURCES, "data-aws-", "TerraformDataSource")
-    for kind, name in CORRECTIONS:
-        data[kind]["block"]["attributes"][name]["computed"] = True
     schemas = {
         "provider": provider,
         "resource_schemas": build_all(RESOURCES, "", "TerraformResource"),
-        "data_source_schemas": data,
+        "data_source_schemas": build_all(DATA_SOURCES, "data-aws-", "TerraformDataSource"),
     }
     return {"format_version": "1.0", "provider_schemas": {PROVIDER: schemas}}
 

@@ -2,10 +2,10 @@
 
 Terraform speaks to it as to the real one, by its plugin protocol 6. So Terraform itself finds
 arguments, blocks and types that AWS' provider does not have, and plans what it would make, change,
-replace and destroy. Where schema.json is from, under which licence, extract_schema.py tells. What the
-schema does not tell is written down here: which changes replace a
-resource (`FORCES_NEW`), what importing finds (`IMPORTED`), and what AWS would answer (`ANSWERS`).
-It cannot tell whether AWS takes a value.
+replace and destroy. The schema, schema.json, is what extract_schema.py made; its origin and licence
+are named there. What it does not tell is written down here: which changes replace a resource
+(`FORCES_NEW`), what importing finds (`IMPORTED`), and what AWS would answer (`ANSWERS`). It cannot
+tell whether AWS takes a value.
 
 `STUB_ANSWERS` may name a JSON file with more of these: {"data.aws_x": {attribute: value}}.
 """
