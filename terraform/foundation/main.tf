@@ -86,6 +86,18 @@ resource "aws_ecr_lifecycle_policy" "main" {
   })
 }
 
+# ---- What volumes are made with ----
+
+# Of the whole account in this region: the default StorageClass of EKS leaves it to this.
+resource "aws_ebs_encryption_by_default" "main" {
+  enabled = true
+
+  lifecycle {
+    # Without it new volumes would be unencrypted.
+    prevent_destroy = true
+  }
+}
+
 # ---- Terraform's own state ----
 
 resource "aws_s3_bucket" "state" {

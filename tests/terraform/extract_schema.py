@@ -24,7 +24,8 @@ TARGET = Path(__file__).with_name("schema.json")
 PROVIDER = "registry.terraform.io/hashicorp/aws"
 RESOURCES = """
 autoscaling_attachment cloudwatch_log_group cloudwatch_metric_alarm db_instance
-default_security_group dlm_lifecycle_policy ebs_volume ecr_lifecycle_policy ecr_repository
+default_security_group dlm_lifecycle_policy ebs_encryption_by_default ebs_volume
+ecr_lifecycle_policy ecr_repository
 ecr_repository_policy ecs_cluster ecs_service ecs_task_definition eip eip_association
 eks_access_entry eks_access_policy_association eks_addon eks_cluster eks_node_group
 eks_pod_identity_association iam_instance_profile iam_openid_connect_provider iam_policy iam_role

@@ -274,7 +274,8 @@ resource "aws_eks_addon" "before_nodes" {
 resource "aws_eks_addon" "on_nodes" {
   for_each = {
     coredns = { configuration = null, role_arn = null }
-    # Its class is of gp3, encrypted, and the default one: volumes need no class in any values.
+    # Its class is of gp3 and the default one: volumes need no class in any values. They are encrypted
+    # by the account's default, which terraform/foundation sets.
     aws-ebs-csi-driver = {
       configuration = jsonencode({ defaultStorageClass = { enabled = true } })
       role_arn      = aws_iam_role.ebs_csi.arn
