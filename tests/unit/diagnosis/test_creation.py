@@ -65,3 +65,12 @@ def test_what_a_runtime_says_is_told_without_its_wrapping() -> None:
 def test_a_container_without_a_message_is_told_by_its_reason() -> None:
     container = build_container(waiting_reason="CreateContainerError")
     assert "CreateContainerError" in explain_creation(container).sentence
+
+
+@pytest.mark.parametrize("end", ["context canceled", "context deadline exceeded", "ttrpc: closed"])
+def test_a_runtime_that_ended_meanwhile_may_come_back(end: str) -> None:
+    message = f'failed to start containerd task "7c83": {end}'
+    container = build_container(waiting_reason="RunContainerError", waiting_message=message)
+    assert not explain_creation(container).is_hopeless
+    other = build_container(waiting_reason="RunContainerError", waiting_message="cgroup: no room")
+    assert explain_creation(other).is_hopeless

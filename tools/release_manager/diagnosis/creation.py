@@ -25,6 +25,11 @@ _MISSING_KEY = re.compile(r"couldn't find key (?P<key>\S+) in (?P<kind>\w+) \S+/
 _MISSING_FILE = re.compile(r"references non-existent (?P<kind>secret|config) key: (?P<key>\S+)")
 _KINDS = {"secret": "Secret", "configmap": "ConfigMap", "config": "ConfigMap"}
 
+# The container runtime, or the way to it, ended meanwhile: it says nothing of the container.
+_RUNTIME_GONE = re.compile(
+    r"context (canceled|deadline exceeded)|transport is closing|ttrpc: closed|connection refused"
+)
+
 
 def explain_refusal(message: str) -> Diagnosis:
     """Return why the API server takes no pod of the Deployment."""
@@ -101,7 +106,7 @@ def explain_failed_start(container: Container, message: str) -> Diagnosis:
     # The runtime wraps what the kernel said: only its own words tell something.
     words = re.split(r"(?:unable to start container process|runc create failed): ", message)[-1]
     why = shorten(words).removesuffix(": unknown")
-    patience = PATIENCE_SECONDS
+    patience = None if _RUNTIME_GONE.search(why) else PATIENCE_SECONDS
     advice = "look at it with 'kubectl describe pod'"
     if "exec format error" in why:
         advice = "the image is for another CPU architecture, build one for the node's"
