@@ -11,9 +11,6 @@ data "aws_caller_identity" "current" {}
 locals {
   account_id = data.aws_caller_identity.current.account_id
   registry   = "${local.account_id}.dkr.ecr.${var.region}.amazonaws.com"
-  repositories = [
-    for name in var.ecr_repositories : "arn:aws:ecr:${var.region}:${local.account_id}:repository/${name}"
-  ]
   oidc = {
     oidc_provider_arn = module.cluster.oidc_provider_arn
     oidc_issuer       = module.cluster.oidc_issuer
@@ -41,7 +38,6 @@ module "cluster" {
 
   name                 = var.name
   account_id           = local.account_id
-  region               = var.region
   kubernetes_version   = var.kubernetes_version
   vpc_id               = module.network.vpc_id
   public_subnet_ids    = [for zone in var.availability_zones : module.network.public_subnet_ids[zone]]
@@ -49,7 +45,6 @@ module "cluster" {
   is_private           = var.is_private
   admin_cidrs          = var.admin_cidrs
   admin_principal_arns = var.admin_principal_arns
-  ecr_repository_arns  = local.repositories
   architecture         = var.architecture
   instance_types       = var.instance_types
   node_count           = var.node_count

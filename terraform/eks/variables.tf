@@ -20,6 +20,11 @@ variable "availability_zones" {
     condition     = length(var.availability_zones) >= 2
     error_message = "availability_zones must name at least two zones."
   }
+
+  validation {
+    condition     = alltrue([for zone in var.availability_zones : startswith(zone, var.region)])
+    error_message = "availability_zones must be zones of the region, such as eu-central-1a."
+  }
 }
 
 variable "vpc_cidr" {
@@ -94,13 +99,6 @@ variable "addon_versions" {
 variable "backup_bucket" {
   description = "Name of the bucket for backups of etcd and Postgres, which is made here."
   type        = string
-  nullable    = false
-}
-
-variable "ecr_repositories" {
-  description = "Names of the ECR repositories in this account that images are pulled from."
-  type        = set(string)
-  default     = ["aware-gateway", "aware-api"]
   nullable    = false
 }
 

@@ -45,7 +45,7 @@ FORCES_NEW: Mapping[str, tuple[str, ...]] = {
     "aws_eks_addon": ("addon_name", "cluster_name"),
     "aws_eks_cluster": ("name",),
     "aws_eks_node_group": (
-        *("ami_type", "cluster_name", "instance_types", "node_group_name", "node_role_arn"),
+        *("ami_type", "cluster_name", "instance_types", "node_group_name_prefix", "node_role_arn"),
         "subnet_ids",
     ),
     "aws_iam_instance_profile": ("name",),

@@ -137,10 +137,10 @@ OTHER_VALUES: dict[str, Any] = {
     "admin_cidrs": ["198.51.100.0/24"],
     "admin_principal_arns": ["arn:aws:iam::123456789012:user/other"],
     "instance_types": ["m6i.large"],
+    "availability_zones": ["eu-central-1a", "eu-central-1b", "eu-central-1c"],
     "node_count": {"min": 3, "max": 9, "desired": 3},
     "node_volume_gib": 80,
     "addon_versions": {"coredns": "v1.12.0-eksbuild.1"},
-    "ecr_repositories": ["aware-gateway"],
     "namespace": "other",
     "zone_id": "Z1111111111111111111",
     "domain": "example.com",
@@ -148,16 +148,21 @@ OTHER_VALUES: dict[str, Any] = {
     "canary_hosts": ["canary.wareit.ai"],
     "log_retention_days": 90,
 }
+# Another cluster beside this one is the way.
 STAYS = {
+    "name": "aware-other",
+    "region": "eu-west-1",
+    "vpc_cidr": "10.9.0.0/16",
     "backup_bucket": "wareit-others",
 }
-# Another cluster beside this one is the way, and no change of this one.
-ANOTHER_CLUSTER = {"name", "region", "vpc_cidr", "availability_zones", "architecture"}
+# Goes with instance_types alone.
+ARM = {"architecture": "arm64", "instance_types": ["t4g.large"]}
+NODES = "module.cluster.aws_eks_node_group.main"
 
 
 def test_every_variable_has_another_value_here() -> None:
     names = {variable.name for variable in read_variables("eks")}
-    assert names == {*OTHER_VALUES, *STAYS, *ANOTHER_CLUSTER}
+    assert names == {*OTHER_VALUES, *STAYS, *ARM}
 
 
 @pytest.mark.parametrize("name", OTHER_VALUES)
@@ -167,7 +172,33 @@ def test_no_change_of_a_variable_touches_cluster_or_data(running: Terraform, nam
     assert not lost & set(LASTING)
 
 
-@pytest.mark.parametrize("name", STAYS)
-def test_a_variable_that_would_move_the_data_is_refused(running: Terraform, name: str) -> None:
+@pytest.mark.parametrize(
+    "values",
+    [ARM, *({name: OTHER_VALUES[name]} for name in ("instance_types", "availability_zones"))],
+    ids=lambda values: next(iter(values)),
+)
+def test_new_nodes_are_there_before_the_old_ones_go(
+    running: Terraform, values: dict[str, Any]
+) -> None:
+    changes = read_changes(running.plan({**MINIMAL, **values}))
+    assert changes[NODES] == ("create", "delete")
+
+
+def test_more_nodes_are_a_change_in_place(running: Terraform) -> None:
+    changes = read_changes(running.plan({**MINIMAL, "node_count": OTHER_VALUES["node_count"]}))
+    assert changes == {NODES: ("update",)}
+
+
+def test_the_cluster_is_never_destroyed(running: Terraform) -> None:
     with pytest.raises(TerraformError, match="Instance cannot be destroyed"):
+        running.plan(MINIMAL, f"-replace={CLUSTER}")
+
+
+@pytest.mark.parametrize("name", STAYS)
+def test_a_variable_that_would_move_cluster_or_data_is_refused(
+    running: Terraform, name: str
+) -> None:
+    with pytest.raises(
+        TerraformError, match=r"Instance cannot be destroyed|must be zones of the region"
+    ):
         running.plan({**MINIMAL, name: STAYS[name]})

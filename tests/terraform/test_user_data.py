@@ -145,6 +145,8 @@ def test_k3s_is_configured_by_a_file_that_only_root_reads(user_data: str) -> Non
     assert config["etcd-s3"] is True
     assert config["etcd-s3-bucket"] == "wareit-backups"
     assert config["etcd-s3-folder"] == "etcd"
+    # S3 has a retention of its own, of five.
+    assert config["etcd-s3-retention"] == config["etcd-snapshot-retention"] == 28
     unit = read_files(user_data)["/etc/systemd/system/k3s.service"]["content"]
     assert "ExecStart=/usr/local/bin/k3s server\n" in unit
 

@@ -52,3 +52,13 @@ run "refuses_a_namespace_that_is_none" {
 
   expect_failures = [var.namespace]
 }
+
+run "refuses_zones_of_another_region" {
+  command = plan
+
+  variables {
+    availability_zones = ["eu-west-1a", "eu-west-1b"]
+  }
+
+  expect_failures = [var.availability_zones]
+}

@@ -8,7 +8,9 @@ locals {
   managed = {
     cluster = ["AmazonEKSClusterPolicy"]
     # The network plugin is on the host's network, so that its rights can be the node's: no pod has them.
-    nodes = ["AmazonEKSWorkerNodePolicy", "AmazonEKS_CNI_Policy"]
+    # EKS' own images are in repositories of AWS' accounts that nobody lists, so that pulling is allowed
+    # from all; what pods may pull is decided by the repositories' own policies.
+    nodes = ["AmazonEKSWorkerNodePolicy", "AmazonEKS_CNI_Policy", "AmazonEC2ContainerRegistryPullOnly"]
   }
   managed_policies = merge([
     for role, names in local.managed : { for name in names : name => role }
@@ -29,28 +31,6 @@ locals {
       }]
     })
   }
-  pull_policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [
-      {
-        Sid      = "LogIn"
-        Effect   = "Allow"
-        Action   = "ecr:GetAuthorizationToken"
-        Resource = "*"
-      },
-      {
-        Sid    = "Pull"
-        Effect = "Allow"
-        Action = [
-          "ecr:BatchCheckLayerAvailability",
-          "ecr:BatchGetImage",
-          "ecr:GetDownloadUrlForLayer",
-        ]
-        # EKS' own images are in repositories of AWS' accounts.
-        Resource = concat(sort(var.ecr_repository_arns), ["arn:aws:ecr:${var.region}:*:repository/eks/*", "arn:aws:ecr:${var.region}:*:repository/amazon-k8s-cni*"])
-      },
-    ]
-  })
   # IAM decides: EKS is let in by a grant that it makes for itself.
   key_policy = jsonencode({
     Version = "2012-10-17"
@@ -89,12 +69,6 @@ resource "aws_iam_role_policy_attachment" "main" {
 
   role       = aws_iam_role.main[each.value].name
   policy_arn = "arn:aws:iam::aws:policy/${each.key}"
-}
-
-resource "aws_iam_role_policy" "pull" {
-  name   = "images"
-  role   = aws_iam_role.main["nodes"].name
-  policy = local.pull_policy
 }
 
 resource "aws_iam_role" "ebs_csi" {
@@ -156,6 +130,11 @@ resource "aws_eks_cluster" "main" {
     endpoint_private_access = true
     endpoint_public_access  = !var.is_private
     public_access_cidrs     = var.is_private ? null : var.admin_cidrs
+  }
+
+  lifecycle {
+    # Tenants run on it: another cluster is made beside it, and this one goes once it is empty.
+    prevent_destroy = true
   }
 
   depends_on = [aws_cloudwatch_log_group.cluster, aws_iam_role_policy_attachment.main]
@@ -220,13 +199,13 @@ resource "aws_launch_template" "nodes" {
 }
 
 resource "aws_eks_node_group" "main" {
-  cluster_name    = aws_eks_cluster.main.name
-  node_group_name = "main"
-  node_role_arn   = aws_iam_role.main["nodes"].arn
-  subnet_ids      = var.private_subnet_ids
-  ami_type        = local.ami_type
-  instance_types  = var.instance_types
-  version         = var.kubernetes_version
+  cluster_name           = aws_eks_cluster.main.name
+  node_group_name_prefix = "main-"
+  node_role_arn          = aws_iam_role.main["nodes"].arn
+  subnet_ids             = var.private_subnet_ids
+  ami_type               = local.ami_type
+  instance_types         = var.instance_types
+  version                = var.kubernetes_version
 
   launch_template {
     id      = aws_launch_template.nodes.id
@@ -244,13 +223,12 @@ resource "aws_eks_node_group" "main" {
   }
 
   lifecycle {
-    # An autoscaler may have changed it since.
-    ignore_changes = [scaling_config[0].desired_size]
+    # Of another type or in another zone: the new nodes are there before the old ones go.
+    create_before_destroy = true
   }
 
   depends_on = [
     aws_iam_role_policy_attachment.main,
-    aws_iam_role_policy.pull,
     # Else the first pods would start without their policies.
     aws_eks_addon.before_nodes,
   ]

@@ -20,17 +20,6 @@ variable "account_id" {
   }
 }
 
-variable "region" {
-  description = "Region of the cluster."
-  type        = string
-  nullable    = false
-
-  validation {
-    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
-    error_message = "region must be the name of a region, such as eu-central-1."
-  }
-}
-
 variable "kubernetes_version" {
   description = "Minor version of Kubernetes. The charts need 1.30 or newer."
   type        = string
@@ -124,17 +113,6 @@ variable "admin_principal_arns" {
   validation {
     condition     = length(var.admin_principal_arns) > 0 && alltrue([for arn in var.admin_principal_arns : can(regex("^arn:aws:iam::[0-9]{12}:(user|role)/[A-Za-z0-9+=,.@_/-]+$", arn))])
     error_message = "admin_principal_arns must be ARNs of IAM users or roles, at least one."
-  }
-}
-
-variable "ecr_repository_arns" {
-  description = "ARNs of the ECR repositories that images are pulled from."
-  type        = set(string)
-  nullable    = false
-
-  validation {
-    condition     = length(var.ecr_repository_arns) > 0 && alltrue([for arn in var.ecr_repository_arns : can(regex("^arn:aws:ecr:[a-z0-9-]+:[0-9]{12}:repository/[a-z0-9/_.-]+$", arn))])
-    error_message = "ecr_repository_arns must be ARNs of ECR repositories, without wildcards."
   }
 }
 

@@ -376,16 +376,18 @@ locals {
     node-label   = ["node.kubernetes.io/instance-type=${var.instance_type}"]
     cluster-init = true
     # Names in the certificate of the Kubernetes API, beside its private ones.
-    tls-san                           = concat([aws_eip.node.public_ip], var.tls_names)
-    token-file                        = "/etc/rancher/k3s/token"
-    write-kubeconfig-mode             = "0600"
-    secrets-encryption                = true
-    etcd-s3                           = true
-    etcd-s3-bucket                    = var.etcd_backups.bucket
-    etcd-s3-folder                    = var.etcd_backups.prefix
-    etcd-s3-region                    = var.region
-    etcd-snapshot-schedule-cron       = "0 */6 * * *"
-    etcd-snapshot-retention           = 28
+    tls-san                     = concat([aws_eip.node.public_ip], var.tls_names)
+    token-file                  = "/etc/rancher/k3s/token"
+    write-kubeconfig-mode       = "0600"
+    secrets-encryption          = true
+    etcd-s3                     = true
+    etcd-s3-bucket              = var.etcd_backups.bucket
+    etcd-s3-folder              = var.etcd_backups.prefix
+    etcd-s3-region              = var.region
+    etcd-snapshot-schedule-cron = "0 */6 * * *"
+    etcd-snapshot-retention     = 28
+    # Its own number, and five unless told otherwise.
+    etcd-s3-retention                 = 28
     image-credential-provider-bin-dir = "/usr/local/libexec/credential-provider"
     image-credential-provider-config  = "/etc/rancher/k3s/credential-provider.yaml"
     # Tenants may take what is left, and never what k3s and the system live on. The release manager

@@ -15,6 +15,11 @@ resource "aws_vpc" "main" {
   enable_dns_support   = true
 
   tags = { Name = var.name }
+
+  lifecycle {
+    # Everything is in it. Other addresses mean another VPC beside this one.
+    prevent_destroy = true
+  }
 }
 
 # Nothing uses it. Without a rule it cannot let anything through by accident either.

@@ -5,13 +5,11 @@ mock_provider "aws" {}
 variables {
   name                 = "aware-eks"
   account_id           = "123456789012"
-  region               = "eu-central-1"
   vpc_id               = "vpc-0123456789abcdef0"
   public_subnet_ids    = ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"]
   private_subnet_ids   = ["subnet-0123456789abcdef2", "subnet-0123456789abcdef3"]
   admin_cidrs          = ["203.0.113.7/32"]
   admin_principal_arns = ["arn:aws:iam::123456789012:role/administrator"]
-  ecr_repository_arns  = ["arn:aws:ecr:eu-central-1:123456789012:repository/aware-gateway"]
 }
 
 run "takes_what_is_right" {
@@ -41,16 +39,6 @@ run "refuses_an_underscore_in_the_name" {
   }
 
   expect_failures = [var.name]
-}
-
-run "refuses_a_region_by_its_city" {
-  command = plan
-
-  variables {
-    region = "Frankfurt"
-  }
-
-  expect_failures = [var.region]
 }
 
 run "refuses_an_account_by_its_name" {
@@ -161,16 +149,6 @@ run "refuses_a_cluster_that_nobody_administers" {
   }
 
   expect_failures = [var.admin_principal_arns]
-}
-
-run "refuses_every_repository" {
-  command = plan
-
-  variables {
-    ecr_repository_arns = ["*"]
-  }
-
-  expect_failures = [var.ecr_repository_arns]
 }
 
 run "refuses_an_architecture_as_aws_calls_it" {
