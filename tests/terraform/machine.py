@@ -53,9 +53,20 @@ exec /bin/cat "$file"
 for last; do :; done
 exec /bin/mount --bind /volume "$last"
 """,
+    "rpm": """
+for last; do :; done
+exec /bin/test -e "/packages/$last"
+""",
+    "dnf": """
+[ -e /dnf-fails ] && { echo "no repository answers" >&2; exit 1; }
+for last; do case $last in -*|install) ;; *) : >"/packages/$last" ;; esac; done
+""",
     "sleep": "exit 0\n",
     "systemctl": """
 for last; do :; done
+case " $* " in
+  *dnf-automatic.timer*) [ -e /packages/dnf-automatic ] || exit 1 ;;
+esac
 case $last in
   k3s-bootstrap.service)
     exec $(/bin/sed -n s/^ExecStart=//p /etc/systemd/system/k3s-bootstrap.service) ;;
@@ -93,7 +104,7 @@ class Machine:
             assert path is not None, f"{name} is not in the root file system"
             inside = path.removeprefix(str(self.root))
             self.write(f"/stand-ins/{name}", f'#!/bin/sh\n{_RECORD}exec {inside} "$@"\n')
-        for folder in ("volume", "parameters", "internet", "proc", "dev", "run", "tmp"):
+        for folder in ("volume", "parameters", "packages", "internet", "proc", "dev", "run", "tmp"):
             (self.root / folder).mkdir(exist_ok=True)
         with (self.root / "disk").open("wb") as disk:
             disk.truncate(VOLUME_BYTES)

@@ -114,7 +114,7 @@ def test_cloud_init_finds_nothing_wrong_with_it(user_data: str, machine: Machine
 
 def test_it_uses_only_keys_that_are_meant(user_data: str) -> None:
     config = yaml.safe_load(user_data)
-    assert set(config) == {"write_files", "packages", "runcmd"}
+    assert set(config) == {"write_files", "runcmd"}
     for file in config["write_files"]:
         assert set(file) <= {"path", "permissions", "content"}
         assert file["path"].startswith("/")
@@ -187,9 +187,17 @@ def test_security_updates_are_installed_unattended(user_data: str) -> None:
     automatic = files["/etc/dnf/automatic.conf"]["content"]
     assert "upgrade_type = security\napply_updates = yes\n" in automatic
     assert files["/etc/dnf/vars/releasever"]["content"] == "latest"
-    assert ["systemctl", "enable", "--now", "dnf-automatic.timer"] in yaml.safe_load(user_data)[
-        "runcmd"
-    ]
+    settings = files["/etc/aware/bootstrap.env"]["content"]
+    assert 'PACKAGES="dnf-automatic' in settings
+    assert 'UNITS="dnf-automatic.timer' in settings
+
+
+def test_certificates_and_kernels_are_renewed_by_a_restart_each_month(user_data: str) -> None:
+    files = read_files(user_data)
+    timer = files["/etc/systemd/system/monthly-restart.timer"]["content"]
+    assert "OnCalendar=Sun *-*-01..07 04:00 UTC" in timer
+    assert "reboot" in files["/etc/systemd/system/monthly-restart.service"]["content"]
+    assert "monthly-restart.timer" in files["/etc/aware/bootstrap.env"]["content"]
 
 
 def test_programs_are_of_the_architecture(user_data: str) -> None:
@@ -201,10 +209,11 @@ def test_programs_are_of_the_architecture(user_data: str) -> None:
 
 
 def test_the_log_goes_to_cloudwatch_only_where_it_is_asked_for(user_data: str) -> None:
-    config = yaml.safe_load(user_data)
-    has_agent = "amazon-cloudwatch-agent" in config["packages"]
-    has_file = any("cloudwatch" in file["path"] for file in config["write_files"])
-    is_started = any("amazon-cloudwatch-agent.service" in command for command in config["runcmd"])
+    files = read_files(user_data)
+    settings = files["/etc/aware/bootstrap.env"]["content"]
+    has_agent = "amazon-cloudwatch-agent rsyslog" in settings
+    has_file = any("cloudwatch" in path for path in files)
+    is_started = "amazon-cloudwatch-agent.service" in settings
     # Only one of the examples has it.
     assert {has_agent, has_file, is_started} == {"k3s-arm64" in user_data}
 
@@ -219,7 +228,6 @@ def test_the_first_start_does_everything_once_and_in_this_order(
     assert ended.returncode == 0, ended.stderr
     steps = [
         "systemctl daemon-reload",
-        "systemctl enable --now dnf-automatic.timer",
         "systemctl enable --now k3s-bootstrap.service",
         "curl .*/k3s-io/k3s/releases/download/v1.35.8%2Bk3s1/k3s",
         "sha256sum --check --status",
@@ -237,6 +245,9 @@ def test_the_first_start_does_everything_once_and_in_this_order(
         "k3s kubectl get --raw=/readyz",
         "aws ssm get-parameter --name /aware-k3s/kubeconfig .*",
         "aws ssm put-parameter --name /aware-k3s/kubeconfig --type SecureString .*",
+        "rpm --query --quiet dnf-automatic",
+        "dnf install --assumeyes --quiet dnf-automatic",
+        "systemctl enable --now dnf-automatic.timer monthly-restart.timer",
     ]
     _assert_in_order(machine.take_calls(), steps)
 
@@ -266,7 +277,7 @@ def test_a_second_start_changes_nothing(machine: Machine, runnable: str) -> None
     ended = machine.start_again()
     assert ended.returncode == 0, ended.stderr
     calls = machine.take_calls()
-    changing = ("curl", "mkfs.ext4", "aws ssm put-parameter", "install -D")
+    changing = ("curl", "mkfs.ext4", "aws ssm put-parameter", "install -D", "dnf")
     assert [call for call in calls if call.startswith(changing)] == []
     assert any(call.startswith("systemctl start k3s") for call in calls)
     assert _digest(machine) == before
@@ -330,13 +341,35 @@ def _replace(machine: Machine, debian: Path, tmp_path: Path) -> Machine:
 
 
 def test_the_token_comes_from_the_volume_where_ssm_has_lost_it(
-    machine: Machine, runnable: str
+    debian: Path, tmp_path: Path, machine: Machine, runnable: str
 ) -> None:
     machine.start(runnable)
     token = machine.read(TOKEN_PARAMETER)
     (machine.root / TOKEN_PARAMETER.removeprefix("/")).unlink()
-    machine.start_again()
-    assert machine.read(TOKEN_PARAMETER) == token
+    successor = _replace(machine, debian, tmp_path)
+    successor.start(runnable)
+    assert successor.read(TOKEN_PARAMETER) == token
+
+
+def test_a_machine_that_starts_again_needs_no_ssm_for_its_cluster(
+    machine: Machine, runnable: str
+) -> None:
+    machine.start(runnable)
+    machine.take_calls()
+    machine.write("/aws-fails", "")
+    ended = machine.start_again()
+    assert any(call.startswith("systemctl start k3s.service") for call in machine.take_calls())
+    # What it could not do it says, and systemd tries again.
+    assert ended.returncode != 0
+    assert "cannot read /aware-k3s/kubeconfig" in ended.stderr
+
+
+def test_packages_that_could_not_be_had_are_tried_again(machine: Machine, runnable: str) -> None:
+    machine.write("/dnf-fails", "")
+    assert machine.start(runnable).returncode != 0
+    (machine.root / "dnf-fails").unlink()
+    assert machine.start_again().returncode == 0
+    assert machine.has("/packages/dnf-automatic")
 
 
 def test_the_token_comes_from_ssm_where_the_volume_is_new(machine: Machine, runnable: str) -> None:

@@ -44,8 +44,8 @@ variable "canary_hosts" {
   nullable    = false
 
   validation {
-    condition     = alltrue([for host in var.canary_hosts : endswith(host, ".${var.domain}")])
-    error_message = "canary_hosts must be below the domain, such as canary.wareit.ai."
+    condition     = alltrue([for host in var.canary_hosts : endswith(host, ".${var.domain}") && host == lower(host)])
+    error_message = "canary_hosts must be below the domain, in lower case, such as canary.wareit.ai."
   }
 
   validation {

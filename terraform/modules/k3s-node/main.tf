@@ -180,6 +180,9 @@ resource "aws_instance" "node" {
 
   tags = { Name = var.name }
 
+  # What its first start needs: the bootstrap tries again, but need not.
+  depends_on = [aws_iam_role_policy.node]
+
   lifecycle {
     # A newer image is taken when the instance is replaced on purpose, never in passing.
     ignore_changes = [ami]
@@ -303,7 +306,7 @@ locals {
       }]
     })
   }
-  # As AWS' AWSDataLifecycleManagerServiceRole, for this volume alone.
+  # As AWS' AWSDataLifecycleManagerServiceRole, for this volume, and for snapshots that DLM took.
   snapshots_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [
@@ -314,18 +317,17 @@ locals {
         Resource = [aws_ebs_volume.data.arn, "arn:aws:ec2:${var.region}::snapshot/*"]
       },
       {
-        Sid       = "Tag"
-        Effect    = "Allow"
-        Action    = "ec2:CreateTags"
-        Resource  = "arn:aws:ec2:${var.region}::snapshot/*"
-        Condition = { StringEquals = { "ec2:CreateAction" = "CreateSnapshot" } }
+        Sid      = "Tag"
+        Effect   = "Allow"
+        Action   = "ec2:CreateTags"
+        Resource = "arn:aws:ec2:${var.region}::snapshot/*"
       },
       {
         Sid       = "Expire"
         Effect    = "Allow"
         Action    = "ec2:DeleteSnapshot"
         Resource  = "arn:aws:ec2:${var.region}::snapshot/*"
-        Condition = { StringEquals = { "aws:ResourceTag/Snapshots" = var.name } }
+        Condition = { Null = { "aws:ResourceTag/aws:dlm:lifecycle-policy-id" = "false" } }
       },
       {
         Sid      = "Look"
@@ -404,6 +406,8 @@ locals {
       bootstrap_unit  = file("${local.templates}/k3s-bootstrap.service")
       k3s_unit        = file("${local.templates}/k3s.service")
       k3s_config      = local.k3s_config
+      restart_unit    = file("${local.templates}/monthly-restart.service")
+      restart_timer   = file("${local.templates}/monthly-restart.timer")
       provider_config = file("${local.templates}/credential-provider.yaml")
       cloudwatch      = file("${local.templates}/cloudwatch.json")
     }

@@ -92,8 +92,8 @@ variable "instance_type" {
   }
 
   validation {
-    condition     = !startswith(var.instance_type, "t2.")
-    error_message = "instance_type must be of the Nitro system, where a volume is found by its ID: t3 instead of t2."
+    condition     = !can(regex("^(a1|c[1-4]|d2|g[2-3]|h1|i[2-3]|m[1-4]|p[2-3]|r[3-4]|t[1-2]|x1e?)[.]", var.instance_type))
+    error_message = "instance_type must be of the Nitro system, where a volume is found by its ID, and of its second generation at least: t3 instead of t2."
   }
 }
 

@@ -11,6 +11,9 @@ output "cidr" {
 output "public_subnet_ids" {
   description = "IDs of the public subnets, by zone."
   value       = { for zone, subnet in aws_subnet.public : zone => subnet.id }
+
+  # Whoever is in them may want out at once.
+  depends_on = [aws_route.internet, aws_route_table_association.public, aws_vpc_endpoint.s3]
 }
 
 output "public_subnet_cidrs" {

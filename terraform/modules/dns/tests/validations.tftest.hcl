@@ -58,8 +58,8 @@ run "takes_an_alias" {
   }
 
   assert {
-    condition     = length(aws_route53_record.host) == 4 && alltrue([for record in aws_route53_record.host : length(record.alias) == 1])
-    error_message = "an alias has an A and an AAAA record for each name"
+    condition     = length(aws_route53_record.host) == 2 && alltrue([for record in aws_route53_record.host : length(record.alias) == 1])
+    error_message = "each name must have an alias"
   }
 }
 
@@ -108,6 +108,16 @@ run "refuses_a_host_of_another_domain" {
 
   variables {
     canary_hosts = ["canary.example.com"]
+  }
+
+  expect_failures = [var.canary_hosts]
+}
+
+run "refuses_a_canary_in_upper_case" {
+  command = plan
+
+  variables {
+    canary_hosts = ["API.wareit.ai"]
   }
 
   expect_failures = [var.canary_hosts]

@@ -29,7 +29,8 @@ fetch() {
   local file=$DOWNLOADS/${1##*/}
   if has_sum "$1" "$3"; then return; fi
   say "fetching $2"
-  curl --fail --silent --show-error --location --retry 5 --output "$file" "$2"
+  curl --fail --silent --show-error --location --retry 5 --connect-timeout 20 \
+    --speed-limit 1000 --speed-time 60 --output "$file" "$2"
   has_sum "$file" "$3" || die "$2 has another checksum than $3; nothing was installed"
 }
 
@@ -72,12 +73,13 @@ mount_data() {
   say "mounting $VOLUME_ID on $DATA"
   mkdir -p "$DATA"
   mount -o noatime "$device" "$DATA"
-  # Takes up what the volume has grown by.
-  resize2fs "$device"
   # With it goes what the cluster knows this node by, or it would refuse a new instance.
   mkdir -p "$DATA/node" /etc/rancher
   ln -sfn "$DATA/node" /etc/rancher/node
 }
+
+# Takes up what the volume has grown by. Where that fails, what there is does as well.
+grow_data() { resize2fs "$(find_device)" || say "the file system of $VOLUME_ID cannot be grown"; }
 
 # NAME FILE: reads a parameter into a file; fails where there is none.
 read_parameter() {
@@ -97,6 +99,8 @@ write_parameter() {
 
 # What opens the cluster's snapshots. It is kept in SSM before there is a cluster that needs it.
 prepare_token() {
+  # A machine that only starts again has it, whether or not SSM answers.
+  if [[ -s $TOKEN && -f $DATA/k3s/server/token ]]; then return; fi
   if read_parameter token "$WORK/token"; then
     say "taking the token from SSM"
   elif [[ -f $DATA/k3s/server/token ]]; then
@@ -126,6 +130,18 @@ publish_kubeconfig() {
   write_parameter kubeconfig "$WORK/kubeconfig"
 }
 
+# PACKAGE...: what the node needs but not to begin with. Tried again until it is there.
+install_packages() {
+  local missing=() package
+  for package in "$@"; do
+    rpm --query --quiet "$package" || missing+=("$package")
+  done
+  if ((${#missing[@]})); then
+    say "installing ${missing[*]}"
+    dnf install --assumeyes --quiet "${missing[@]}"
+  fi
+}
+
 set -a
 # shellcheck source=/dev/null
 source /etc/aware/bootstrap.env
@@ -134,13 +150,18 @@ WORK=$(mktemp -d /run/k3s-bootstrap.XXXXXX)
 trap 'rm -rf "$WORK"' EXIT
 mkdir -p "$DOWNLOADS"
 
-fetch "$K3S" "$K3S_URL" "$K3S_SHA256"
-fetch "$PROVIDER" "$PROVIDER_URL" "$PROVIDER_SHA256"
+fetch "$K3S" "$K3S_DOWNLOAD" "$K3S_SHA256"
+fetch "$PROVIDER" "$PROVIDER_DOWNLOAD" "$PROVIDER_SHA256"
 mount_data
+grow_data
 install_fetched "$K3S"
 install_fetched "$PROVIDER"
 ln -sf k3s /usr/local/bin/kubectl
 prepare_token
 start_k3s
 publish_kubeconfig
+read -ra needed <<<"$PACKAGES"
+read -ra started <<<"$UNITS"
+install_packages "${needed[@]}"
+systemctl enable --now "${started[@]}"
 say "done: kubeconfig is in $PARAMETER_PATH/kubeconfig"
