@@ -30,7 +30,8 @@ module "network" {
 module "backups" {
   source = "../modules/backups"
 
-  bucket = var.backup_bucket
+  bucket        = var.backup_bucket
+  source_bucket = var.source_bucket
 }
 
 module "cluster" {

@@ -114,6 +114,12 @@ variable "namespace" {
   }
 }
 
+variable "source_bucket" {
+  description = "Bucket of another cluster, whose backups of Postgres may be read, to restore them here; null for none."
+  type        = string
+  default     = null
+}
+
 variable "zone_id" {
   description = "ID of the hosted zone: output zone_id of terraform/foundation."
   type        = string

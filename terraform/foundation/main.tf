@@ -44,12 +44,13 @@ resource "aws_route53_zone" "main" {
 # ---- The repositories ----
 
 resource "aws_ecr_repository" "main" {
+  #checkov:skip=CKV_AWS_51:tag_mutability is for the time in which an old pipeline still pushes
   #checkov:skip=CKV_AWS_136:AWS' own key encrypts it; a repository cannot be changed to another
   for_each = var.repositories
 
   name = each.value
   # What a release names cannot become something else.
-  image_tag_mutability = "IMMUTABLE"
+  image_tag_mutability = var.tag_mutability
 
   image_scanning_configuration {
     scan_on_push = true
@@ -67,19 +68,19 @@ resource "aws_ecr_repository" "main" {
 }
 
 resource "aws_ecr_lifecycle_policy" "main" {
-  for_each = var.repositories
+  for_each = var.untagged_days > 0 ? var.repositories : []
 
   repository = aws_ecr_repository.main[each.value].name
   # Tagged images stay: a tenant may be rolled back to any of them.
   policy = jsonencode({
     rules = [{
       rulePriority = 1
-      description  = "Images without a tag go after two weeks"
+      description  = "Images without a tag go"
       selection = {
         tagStatus   = "untagged"
         countType   = "sinceImagePushed"
         countUnit   = "days"
-        countNumber = 14
+        countNumber = var.untagged_days
       }
       action = { type = "expire" }
     }]

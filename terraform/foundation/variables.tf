@@ -45,6 +45,30 @@ variable "repositories" {
   }
 }
 
+variable "tag_mutability" {
+  description = "Whether a tag can be pushed again: `IMMUTABLE`; `MUTABLE` while an old pipeline still does so."
+  type        = string
+  default     = "IMMUTABLE"
+  nullable    = false
+
+  validation {
+    condition     = contains(["IMMUTABLE", "MUTABLE"], var.tag_mutability)
+    error_message = "tag_mutability must be IMMUTABLE or MUTABLE."
+  }
+}
+
+variable "untagged_days" {
+  description = "Days after which images without a tag go; 0 keeps them, while the old stack may name them by digest."
+  type        = number
+  default     = 14
+  nullable    = false
+
+  validation {
+    condition     = var.untagged_days >= 0 && floor(var.untagged_days) == var.untagged_days
+    error_message = "untagged_days must be a whole number, 0 or more."
+  }
+}
+
 variable "state_bucket" {
   description = "Name of the bucket of Terraform's state, of all roots."
   type        = string

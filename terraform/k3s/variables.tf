@@ -84,6 +84,12 @@ variable "ecr_repositories" {
   nullable    = false
 }
 
+variable "source_bucket" {
+  description = "Bucket of another cluster, whose backups of Postgres may be read, to restore them here; null for none."
+  type        = string
+  default     = null
+}
+
 variable "zone_id" {
   description = "ID of the hosted zone: output zone_id of terraform/foundation."
   type        = string

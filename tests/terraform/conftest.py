@@ -44,6 +44,7 @@ class Terraform:
             "HOME": str(self.configuration.parent),
             "TF_CLI_CONFIG_FILE": str(self.configuration),
             "TF_IN_AUTOMATION": "1",
+            "TF_CLI_ARGS": "-no-color",
             "CHECKPOINT_DISABLE": "1",
             **({"STUB_ANSWERS": str(answers)} if answers else {}),
         }

@@ -38,8 +38,9 @@ security_group ssm_parameter subnet volume_attachment vpc vpc_endpoint
 vpc_endpoint_route_table_association vpc_security_group_egress_rule vpc_security_group_ingress_rule
 """.split()  # noqa: SIM905 - sixty names in ten lines
 DATA_SOURCES = """
-ami availability_zones caller_identity ec2_instance_type ecr_repository eks_cluster
-eks_cluster_auth iam_policy_document partition region route53_zone ssm_parameter subnets vpc
+ami availability_zones caller_identity ebs_encryption_by_default ec2_instance_type ecr_repository
+eks_cluster eks_cluster_auth iam_policy_document partition region route53_zone ssm_parameter
+subnets vpc
 """.split()  # noqa: SIM905
 Json = dict[str, Any]
 _TYPES = {"string": "string", "number": "number", "boolean": "bool", "any": "dynamic"}

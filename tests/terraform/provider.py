@@ -93,6 +93,7 @@ ANSWERS: Mapping[str, Mapping[str, Any]] = {
     "aws_subnet": {"id": "subnet-0123456789abcdef0"},
     "aws_vpc": {"id": "vpc-0123456789abcdef0"},
     "data.aws_caller_identity": {"account_id": ACCOUNT},
+    "data.aws_ebs_encryption_by_default": {"enabled": True},
     "data.aws_ssm_parameter": {
         "value": "ami-0123456789abcdef0",
         "insecure_value": "ami-0123456789abcdef0",

@@ -49,7 +49,7 @@ def test_everything_is_formatted(program: str) -> None:
 def test_it_is_valid_and_keeps_its_own_tests(folder: str, make_terraform: MakeTerraform) -> None:
     terraform = make_terraform(folder)
     terraform.run("validate")
-    ended = terraform.run("test", "-no-color")
+    ended = terraform.run("test")
     assert re.search(r"Success! \d+ passed, 0 failed", ended), ended
 
 

@@ -14,6 +14,7 @@ from tests.terraform.conftest import (
     copy_terraform,
     read_changes,
     read_example,
+    read_planned,
     select,
 )
 from tests.terraform.declarations import read_variables
@@ -144,6 +145,7 @@ OTHER_VALUES: dict[str, Any] = {
     "namespace": "other",
     "zone_id": "Z1111111111111111111",
     "domain": "example.com",
+    "source_bucket": "wareit-others",
     "dns_mode": "live",
     "canary_hosts": ["canary.wareit.ai"],
     "log_retention_days": 90,
@@ -202,3 +204,24 @@ def test_a_variable_that_would_move_cluster_or_data_is_refused(
         TerraformError, match=r"Instance cannot be destroyed|must be zones of the region"
     ):
         running.plan({**MINIMAL, name: STAYS[name]})
+
+
+def test_backups_of_another_cluster_may_be_read_and_never_written(running: Terraform) -> None:
+    plan = running.plan({**MINIMAL, "source_bucket": "wareit-k3s"})
+    policy = read_planned(plan)["module.backup_access.aws_iam_role_policy.main[0]"]["policy"]
+    statements = [
+        item for item in json.loads(policy)["Statement"] if "wareit-k3s" in item["Resource"]
+    ]
+    assert {action for item in statements for action in item["Action"]} == {
+        *("s3:GetObject", "s3:ListBucket")
+    }
+    assert statements[0]["Resource"] == "arn:aws:s3:::wareit-k3s/postgres/*"
+
+
+def test_volumes_are_refused_where_the_account_does_not_encrypt_them(
+    running: Terraform, tmp_path: Path
+) -> None:
+    answers = tmp_path / "answers.json"
+    answers.write_text(json.dumps({"data.aws_ebs_encryption_by_default": {"enabled": False}}))
+    with pytest.raises(TerraformError, match="apply terraform/foundation in this region"):
+        running.plan(MINIMAL, answers=answers)

@@ -195,6 +195,7 @@ OTHER_VALUES: dict[str, Any] = {
     "ecr_repositories": ["aware-gateway"],
     "zone_id": "Z1111111111111111111",
     "domain": "example.com",
+    "source_bucket": "wareit-others",
     "dns_mode": "live",
     "canary_hosts": ["canary.wareit.ai"],
     "k3s": {"version": "v1.36.0+k3s1", "sha256": OTHER_SHA},

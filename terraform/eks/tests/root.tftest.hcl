@@ -1,6 +1,9 @@
 # The whole root with made-up answers of AWS: what belongs together, and what must not be.
 
 mock_provider "aws" {
+  mock_data "aws_ebs_encryption_by_default" {
+    defaults = { enabled = true }
+  }
   mock_data "aws_caller_identity" {
     defaults = { account_id = "123456789012" }
   }

@@ -85,3 +85,23 @@ run "refuses_a_repository_that_is_not_among_them" {
 
   expect_failures = [var.existing]
 }
+
+run "refuses_an_unknown_mutability" {
+  command = plan
+
+  variables {
+    tag_mutability = "sometimes"
+  }
+
+  expect_failures = [var.tag_mutability]
+}
+
+run "refuses_half_a_day" {
+  command = plan
+
+  variables {
+    untagged_days = 0.5
+  }
+
+  expect_failures = [var.untagged_days]
+}

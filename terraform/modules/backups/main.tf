@@ -3,10 +3,29 @@ locals {
   postgres_prefix = "postgres"
   # k3s asks whether the bucket is there, which is the same right without a prefix; IfExists grants it.
   listing = { (local.etcd_prefix) = "StringLikeIfExists", (local.postgres_prefix) = "StringLike" }
+  # Of another cluster, whose backups are restored here.
+  source_arns = [for bucket in var.source_bucket[*] : "arn:aws:s3:::${bucket}"]
+  source_statements = flatten([
+    for arn in local.source_arns : [
+      {
+        Sid      = "SourceObjects"
+        Effect   = "Allow"
+        Action   = ["s3:GetObject"]
+        Resource = "${arn}/${local.postgres_prefix}/*"
+      },
+      {
+        Sid       = "SourceList"
+        Effect    = "Allow"
+        Action    = ["s3:ListBucket"]
+        Resource  = arn
+        Condition = { StringLike = { "s3:prefix" = [local.postgres_prefix, "${local.postgres_prefix}/*"] } }
+      },
+    ]
+  ])
   policies = {
     for prefix in [local.etcd_prefix, local.postgres_prefix] : prefix => jsonencode({
       Version = "2012-10-17"
-      Statement = [
+      Statement = concat([for statement in local.source_statements : statement if prefix == local.postgres_prefix], [
         {
           Sid      = "Objects"
           Effect   = "Allow"
@@ -20,7 +39,7 @@ locals {
           Resource  = aws_s3_bucket.main.arn
           Condition = { (local.listing[prefix]) = { "s3:prefix" = [prefix, "${prefix}/*"] } }
         },
-      ]
+      ])
     })
   }
   transport_policy = jsonencode({

@@ -20,3 +20,14 @@ variable "undelete_days" {
     error_message = "undelete_days must be a whole number of at least 1."
   }
 }
+
+variable "source_bucket" {
+  description = "Bucket of another cluster, whose backups of Postgres may be read, to restore them here; null for none."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.source_bucket == null || can(regex("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", var.source_bucket))
+    error_message = "source_bucket must be the name of a bucket, such as wareit-backups."
+  }
+}

@@ -167,6 +167,8 @@ resource "aws_eks_access_policy_association" "admin" {
 
 # ---- Nodes and what runs on each ----
 
+data "aws_ebs_encryption_by_default" "current" {}
+
 resource "aws_launch_template" "nodes" {
   name_prefix = "${var.name}-"
 
@@ -267,6 +269,14 @@ resource "aws_eks_addon" "on_nodes" {
   service_account_role_arn    = each.value.role_arn
   resolve_conflicts_on_create = "OVERWRITE"
   resolve_conflicts_on_update = "OVERWRITE"
+
+  lifecycle {
+    precondition {
+      # The default StorageClass leaves it to this.
+      condition     = data.aws_ebs_encryption_by_default.current.enabled
+      error_message = "Volumes are not encrypted by default: apply terraform/foundation in this region first."
+    }
+  }
 
   depends_on = [aws_eks_node_group.main]
 }

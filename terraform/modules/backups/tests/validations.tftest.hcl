@@ -29,3 +29,13 @@ run "refuses_no_day_to_undelete" {
 
   expect_failures = [var.undelete_days]
 }
+
+run "refuses_what_is_no_name_of_a_source" {
+  command = plan
+
+  variables {
+    source_bucket = "arn:aws:s3:::wareit-backups"
+  }
+
+  expect_failures = [var.source_bucket]
+}

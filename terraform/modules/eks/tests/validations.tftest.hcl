@@ -1,6 +1,10 @@
 # Every rule of variables.tf, kept and broken once. No AWS: its answers are made up.
 
-mock_provider "aws" {}
+mock_provider "aws" {
+  mock_data "aws_ebs_encryption_by_default" {
+    defaults = { enabled = true }
+  }
+}
 
 variables {
   name                 = "aware-eks"
