@@ -36,7 +36,7 @@ ANSWERED = (
 )
 # Not from here: the internet, a cluster of one's own, a session on the node.
 NOT_EXECUTED = (
-    *("curl ", "kubectl get", "release-manager ", "aws eks ", "k3s ", "systemctl ", "mount "),
+    *("curl ", "kubectl get", "release-manager ", "aws eks ", "k3s ", "systemctl ", "pkill "),
 )
 
 
