@@ -12,13 +12,16 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .chart import Chart
-from .infrastructure.scheduling import ClusterNode
 from .rollout.journal import Journal
 from .tenant import Claim, Hold, Holder, Revision, RevisionBody, RevisionLabels, RolloutWorker
 from .workload import Container, Event, Pod, Workload
+
+if TYPE_CHECKING:
+    # What counts room is loaded where somebody asks for it.
+    from .infrastructure.scheduling import ClusterNode
 
 Progress = Callable[[str], None]
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 
-from release_manager.clients.nodes import KubernetesNodes, parse_footprint
+from release_manager.clients.footprints import parse_footprint
+from release_manager.clients.nodes import KubernetesNodes
 from release_manager.infrastructure.capacity import Distribution, Footprint
 from release_manager.infrastructure.scheduling import Taint
 from tests.unit.clients.fake_api import FakeApi
@@ -128,3 +131,13 @@ def test_one_container_without_a_limit_leaves_the_pod_without_one() -> None:
     limited = {"resources": {"limits": {"memory": "1Gi"}, "requests": {"memory": "1Gi"}}}
     assert parse_footprint({"containers": [limited]}).memory_limit_mib == 1024
     assert parse_footprint({"containers": [limited, {}]}).memory_limit_mib is None
+
+
+def test_commands_that_ask_for_no_node_do_not_load_what_counts_them() -> None:
+    modules = "release_manager.ports, release_manager.clients.nodes"
+    program = f"import sys, {modules}; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert "release_manager.clients.nodes" in loaded
+    assert not [name for name in loaded if name.startswith("release_manager.infrastructure")]
