@@ -134,7 +134,7 @@ def test_one_container_without_a_limit_leaves_the_pod_without_one() -> None:
 
 
 def test_commands_that_ask_for_no_node_do_not_load_what_counts_them() -> None:
-    modules = "release_manager.ports, release_manager.clients.nodes"
+    modules = "release_manager.operations.upgrade_all, release_manager.clients.nodes"
     program = f"import sys, {modules}; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
