@@ -140,10 +140,6 @@ class Node:
         """How many more pods it takes, whatever they request."""
         return max(0, self.pods - self.taken.pods)
 
-    def empty(self) -> Node:
-        """Return the node without a pod."""
-        return replace(self, taken=NOTHING)
-
     def take(self, footprint: Footprint) -> Node:
         """Return the node with more pods on it."""
         return replace(self, taken=add_footprints((self.taken, footprint)))

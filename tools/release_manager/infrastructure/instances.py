@@ -13,7 +13,6 @@ from ..errors import InvalidSettingsError
 
 AMD64 = "amd64"
 ARM64 = "arm64"
-ARCHITECTURES = (AMD64, ARM64)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..chart import Chart
@@ -148,14 +148,14 @@ class PlannedCapacity:
     smallest: Machines | None
 
 
-def read_tenant_demand(charts: Charts, settings: Settings) -> Demand:
-    """Return what a new tenant with no values of its own asks for.
+def read_tenant_values(charts: Charts, settings: Settings) -> Values:
+    """Return all values of a new tenant that has none of its own.
 
     Raises ChartNotFoundError, InvalidSettingsError.
     """
     chart = charts.load(settings.chart)
     layers = build_install_layers(chart, settings, {})
-    return read_demand(_complete_values(chart, layers.merged(), "defaults"))
+    return _complete_values(chart, layers.merged(), "defaults")
 
 
 def read_shared_footprint(charts: Charts, settings: Settings) -> Footprint:
@@ -213,13 +213,14 @@ def survey_capacity(nodes: Nodes, charts: Charts, settings: Settings) -> LiveCap
 
     Raises ForbiddenError, ChartNotFoundError, InvalidSettingsError.
     """
-    demand = read_tenant_demand(charts, settings)
-    found = nodes.list()
-    counted = [node.as_node() for node in found if not find_obstacle(node, demand)]
+    demand = read_demand(read_tenant_values(charts, settings))
+    found = {node.name: node for node in nodes.list()}
+    described = tuple(_describe_node(node, demand) for node in found.values())
+    counted = [found[node.name].as_node() for node in described if node.is_counted]
     return LiveCapacity(
         tenant=_describe_tenant(settings, demand),
         room=_describe_fit(count_fitting(counted, demand.tenant)),
-        nodes=tuple(_describe_node(node, demand) for node in found),
+        nodes=described,
     )
 
 
@@ -234,18 +235,17 @@ def _describe_node(found: ClusterNode, demand: Demand) -> NodeCapacity:
         allocatable=_describe_allocatable(node),
         taken=_describe_amounts(node.taken),
         room=_describe_fit(fit),
-        larger=_find_larger(found, demand),
+        larger=_find_larger(node, found.distribution, demand),
     )
 
 
-def _find_larger(found: ClusterNode, demand: Demand) -> Larger | None:
-    larger = find_next_size(found.instance_type)
-    if larger is None or found.distribution is None:
+def _find_larger(node: Node, distribution: Distribution | None, demand: Demand) -> Larger | None:
+    larger = find_next_size(node.instance_type)
+    if larger is None or distribution is None:
         return None
-    taken = found.as_node().taken
     # What the distribution itself runs on each node is among what is taken.
-    node = plan_node(larger, found.distribution).empty().take(taken)
-    return Larger(larger.name, count_fitting([node], demand.pod).count)
+    grown = replace(plan_node(larger, distribution), taken=node.taken)
+    return Larger(larger.name, count_fitting([grown], demand.pod).count)
 
 
 def plan_capacity(charts: Charts, settings: Settings, request: PlanRequest) -> PlannedCapacity:
@@ -253,7 +253,7 @@ def plan_capacity(charts: Charts, settings: Settings, request: PlanRequest) -> P
 
     Raises ChartNotFoundError, InvalidSettingsError.
     """
-    demand = read_tenant_demand(charts, settings)
+    demand = read_demand(read_tenant_values(charts, settings))
     shared = read_shared_footprint(charts, settings)
     instance, distribution = request.instance, request.distribution
     nodes = plan_cluster(instance, request.nodes, distribution, shared)

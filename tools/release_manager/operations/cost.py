@@ -18,11 +18,11 @@ from ..infrastructure.prices import (
     merge_prices,
 )
 from ..infrastructure.quantities import parse_quantity
+from ..infrastructure.scheduling import read_demand
 from ..ports import Charts
 from ..settings import Settings
-from ..values import coalesce_values, load_values_file, lookup_path, merge_values
-from .capacity import read_shared_footprint, read_tenant_demand
-from .install import build_install_layers
+from ..values import Values, load_values_file, lookup_path, merge_values
+from .capacity import read_shared_footprint, read_tenant_values
 
 _BYTES_PER_GIB = 1024**3
 
@@ -92,20 +92,18 @@ def _read_demand(charts: Charts, settings: Settings) -> Demand:
         platform=merge_values(settings.platform, _EKS_PLATFORM),
         api=merge_values(settings.api, _EKS_API),
     )
+    values = read_tenant_values(charts, settings)
     return Demand(
         tenants=0,
-        tenant=read_tenant_demand(charts, settings).tenant,
-        volume_gib=_read_volume_gib(charts, settings),
+        tenant=read_demand(values).tenant,
+        volume_gib=_read_volume_gib(values),
         k3s_shared=read_shared_footprint(charts, settings),
         eks_shared=read_shared_footprint(charts, on_eks),
     )
 
 
-def _read_volume_gib(charts: Charts, settings: Settings) -> int:
+def _read_volume_gib(values: Values) -> int:
     """Return the size of a new tenant's volume, rounded up as EBS does it; 0 without one."""
-    chart = charts.load(settings.chart)
-    layers = build_install_layers(chart, settings, {})
-    values = coalesce_values(chart.default_values, layers.merged())
     if not lookup_path(values, "persistence.enabled"):
         return 0
     size = lookup_path(values, "persistence.size")
