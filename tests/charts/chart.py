@@ -8,6 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from release_manager.operations.platform import build_platform_values
+from release_manager.settings import Settings
+from release_manager.values import merge_values
+
 Manifest = dict[str, Any]
 Values = dict[str, Any]
 Render = Callable[..., list[Manifest]]
@@ -46,3 +50,13 @@ def list_scenarios(chart: Path) -> list[Path]:
 
 SCENARIOS = list_scenarios(CHART)
 ALL_SCENARIOS = [Scenario(chart, file) for chart in CHARTS for file in list_scenarios(chart)]
+
+
+def build_fleet_values(settings: Settings) -> dict[Path, Values]:
+    """Return what the release manager would give each chart."""
+    own: Values = {"domain": settings.domain, "image": {"registry": settings.registry}}
+    return {
+        PLATFORM: build_platform_values(settings),
+        API: merge_values(own, settings.api),
+        CHART: settings.fleet_values(),
+    }

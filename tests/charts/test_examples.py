@@ -7,22 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from release_manager.operations.platform import build_platform_values
 from release_manager.settings import Settings, read_settings
-from release_manager.values import Values, merge_values
-from tests.charts.chart import API, CHART, PLATFORM, Manifest, Render
+from tests.charts.chart import API, CHART, PLATFORM, Manifest, Render, build_fleet_values
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "docs" / "examples").glob("fleet.*.yaml"))
-
-
-def build_values(settings: Settings) -> dict[Path, Values]:
-    """Return what the release manager would give each chart."""
-    own: Values = {"domain": settings.domain, "image": {"registry": settings.registry}}
-    return {
-        PLATFORM: build_platform_values(settings),
-        API: merge_values(own, settings.api),
-        CHART: settings.fleet_values(),
-    }
 
 
 @pytest.fixture(params=EXAMPLES, ids=lambda path: path.name)
@@ -35,7 +23,7 @@ def settings(request: pytest.FixtureRequest) -> Settings:
 def manifests(settings: Settings, render: Render, tmp_path: Path) -> dict[Path, list[Manifest]]:
     """All that the charts make of it."""
     found = {}
-    for chart, values in build_values(settings).items():
+    for chart, values in build_fleet_values(settings).items():
         path = tmp_path / f"{chart.name}.json"
         path.write_text(json.dumps(values))
         found[chart] = render("--values", path, chart=chart)

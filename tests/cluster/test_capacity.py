@@ -14,8 +14,7 @@ import pytest
 import yaml
 
 from local_cluster.clusters import Cluster
-from release_manager.operations.doctor import RIGHTS
-from tests.cluster.test_bad_input import bind_rights
+from tests.cluster.test_rights import bind_rights_of_doctor
 from tests.conftest import administer
 from tests.terminal import Operator, wait_for
 
@@ -151,18 +150,7 @@ def test_who_may_not_list_nodes_installs_without_being_asked(
     there: Operator, cluster: Cluster, node: str, tmp_path: Path
 ) -> None:
     _resize(cluster, node, memory="10Mi")
-    rules = [
-        {"apiGroups": [group], "resources": [resource], "verbs": list(verbs)}
-        for group, resource, verbs in RIGHTS
-    ]
-    role = {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "Role",
-        "metadata": {"name": "release-manager"},
-        "rules": rules,
-    }
-    there.kubectl("create", "-f", "-", input=json.dumps(role))
-    weak = bind_rights(there, tmp_path, role="release-manager")
+    weak = bind_rights_of_doctor(there, tmp_path)
     result = weak.run("install-tenant", "acme", "--no-wait")
     assert "whether a node has room for it is not checked" in result.stderr
     refused = weak.run("capacity", exit_code=4)

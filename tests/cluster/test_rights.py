@@ -10,9 +10,8 @@ from tests.cluster.test_bad_input import bind_rights
 from tests.terminal import Operator
 
 
-def test_the_rights_of_doctor_suffice_for_a_tenants_whole_life(
-    operator: Operator, tmp_path: Path
-) -> None:
+def bind_rights_of_doctor(operator: Operator, folder: Path) -> Operator:
+    """Return an operator who has the rights that doctor asks for, and no others."""
     rules = [
         {"apiGroups": [group], "resources": [resource], "verbs": list(verbs)}
         for group, resource, verbs in RIGHTS
@@ -24,7 +23,13 @@ def test_the_rights_of_doctor_suffice_for_a_tenants_whole_life(
         "rules": rules,
     }
     operator.kubectl("create", "-f", "-", input=json.dumps(role))
-    manager = bind_rights(operator, tmp_path, role="release-manager")
+    return bind_rights(operator, folder, role="release-manager")
+
+
+def test_the_rights_of_doctor_suffice_for_a_tenants_whole_life(
+    operator: Operator, tmp_path: Path
+) -> None:
+    manager = bind_rights_of_doctor(operator, tmp_path)
     rights = next(check for check in manager.read("doctor") if check["name"] == "rights")
     assert rights["ok"], rights
     manager.run("install-tenant", "acme", "--profile", "openclaw")

@@ -2,41 +2,29 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from local_cluster.debian import POSTGRES_ROOT, build_root
-from local_cluster.locks import hold
+from local_cluster.debian import POSTGRES_ROOT
 from tests.postgres.servers import PLACES, Pod, Root, Server
+from tests.roots import unpack_root
 
 
 @pytest.fixture(scope="session")
 def root(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Root:
     """PostgreSQL's root file system, unpacked once for all workers."""
-    if os.geteuid() != 0:
-        reason = "PostgreSQL's root file system can only be mounted as root"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
     base = tmp_path_factory.getbasetemp()
-    shared = base if worker_id == "master" else base.parent
-    folder = shared / "postgres-root"
-    with hold(shared / "postgres-root.lock", "unpacking PostgreSQL"):
-        if not folder.exists():
-            unfinished = shared / "postgres-root.unfinished"
-            unfinished.mkdir()
-            subprocess.run(["tar", "-xf", build_root(POSTGRES_ROOT), "-C", unfinished], check=True)
-            for place in (*PLACES, "proc", "dev", "tmp"):
-                (unfinished / place).mkdir(parents=True, exist_ok=True)
-            # initdb wants its user to have a name.
-            with (unfinished / "etc" / "passwd").open("a") as users:
-                users.write("postgres:x:999:999::/tmp:/bin/sh\n")
-            unfinished.rename(folder)
-    return Root(folder)
+    return Root(unpack_root(POSTGRES_ROOT, base, worker_id, _prepare))
+
+
+def _prepare(folder: Path) -> None:
+    for place in (*PLACES, "proc", "dev", "tmp"):
+        (folder / place).mkdir(parents=True, exist_ok=True)
+    # initdb wants its user to have a name.
+    with (folder / "etc" / "passwd").open("a") as users:
+        users.write("postgres:x:999:999::/tmp:/bin/sh\n")
 
 
 @pytest.fixture(scope="session")

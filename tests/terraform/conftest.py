@@ -116,24 +116,25 @@ def configuration(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-def copy_terraform(program: str, configuration: Path, copy: Path, name: str) -> Terraform:
-    """Return terraform in a folder below `terraform/`, such as k3s, of a copy, initialised."""
-    if not copy.exists():
-        shutil.copytree(SOURCE, copy, ignore=shutil.ignore_patterns(".terraform*"))
-    terraform = Terraform(program, copy / name, configuration)
-    if 'backend "s3"' in (terraform.folder / "versions.tf").read_text():
-        (terraform.folder / "backend_override.tf").write_text(LOCAL_STATE)
-    terraform.run("init", "-input=false")
-    return terraform
-
-
 MakeTerraform = Callable[[str], Terraform]
 
 
-@pytest.fixture
-def make_terraform(program: str, configuration: Path, tmp_path: Path) -> MakeTerraform:
-    """Return what makes a terraform in a folder below `terraform/`, such as k3s."""
-    return lambda name: copy_terraform(program, configuration, tmp_path / "terraform", name)
+@pytest.fixture(scope="session")
+def make_terraform(
+    program: str, configuration: Path, tmp_path_factory: pytest.TempPathFactory
+) -> MakeTerraform:
+    """Return what makes a terraform in a folder below `terraform/`, such as k3s, of a new copy."""
+
+    def make(name: str) -> Terraform:
+        copy = tmp_path_factory.mktemp("copy") / "terraform"
+        shutil.copytree(SOURCE, copy, ignore=shutil.ignore_patterns(".terraform*"))
+        terraform = Terraform(program, copy / name, configuration)
+        if 'backend "s3"' in (terraform.folder / "versions.tf").read_text():
+            (terraform.folder / "backend_override.tf").write_text(LOCAL_STATE)
+        terraform.run("init", "-input=false")
+        return terraform
+
+    return make
 
 
 def read_example(root: str, name: str) -> dict[str, Any]:
@@ -157,6 +158,11 @@ def read_changes(plan: Plan) -> dict[str, tuple[str, ...]]:
         if item["mode"] == "managed"
     }
     return {name: actions for name, actions in changes.items() if actions != ("no-op",)}
+
+
+def read_deleted(plan: Plan) -> set[str]:
+    """Return the addresses of what a plan deletes, also where it makes it anew."""
+    return {address for address, actions in read_changes(plan).items() if "delete" in actions}
 
 
 def read_planned(plan: Plan) -> dict[str, dict[str, Any]]:

@@ -69,9 +69,7 @@ FORCES_NEW: Mapping[str, tuple[str, ...]] = {
 REPLACES_ON_USER_DATA = "user_data_replace_on_change"
 # The attribute that an import's ID is, beside `id`.
 IMPORTED = {
-    "aws_ebs_volume": "id",
     "aws_ecr_repository": "name",
-    "aws_eip": "allocation_id",
     "aws_route53_zone": "zone_id",
     "aws_s3_bucket": "bucket",
 }

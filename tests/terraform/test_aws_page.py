@@ -21,6 +21,7 @@ import pytest
 from release_manager.cli import release_manager
 from tests.aws import serve_aws
 from tests.postgres.servers import AWS
+from tests.terraform.conftest import MakeTerraform
 from tests.terraform.declarations import PROJECT, SOURCE
 from tests.terraform.machine import read_files
 from tests.terraform.test_user_data import render
@@ -190,10 +191,9 @@ def test_every_command_of_the_release_manager_is_one(line: str) -> None:
 
 
 def test_what_the_page_downloads_is_what_the_node_downloads(
-    program: str, configuration: Path, tmp_path: Path
+    make_terraform: MakeTerraform,
 ) -> None:
-    user_data = render("minimal", {}, program, configuration, tmp_path)
-    settings = read_files(user_data)["/etc/aware/bootstrap.env"]["content"]
+    settings = read_files(render(make_terraform, "minimal"))["/etc/aware/bootstrap.env"]["content"]
     for url in re.findall(r"curl -fsSL (\S+)", PAGE):
         folder = url.rpartition("/")[0]
         assert f"={folder}/" in settings

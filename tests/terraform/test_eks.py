@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from tests.terraform.conftest import (
+    MakeTerraform,
     Terraform,
     TerraformError,
-    copy_terraform,
     read_changes,
+    read_deleted,
     read_example,
     read_planned,
     select,
@@ -20,18 +21,14 @@ from tests.terraform.conftest import (
 from tests.terraform.declarations import read_variables
 
 MINIMAL = read_example("eks", "minimal")
-DELETING = {("delete", "create"), ("create", "delete"), ("delete",)}
 CLUSTER = "module.cluster.aws_eks_cluster.main"
 LASTING = (CLUSTER, "module.cluster.aws_kms_key.secrets", "module.backups.aws_s3_bucket.main")
 
 
 @pytest.fixture(scope="module")
-def running(
-    program: str, configuration: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Terraform:
+def running(make_terraform: MakeTerraform) -> Terraform:
     """The smallest example as it runs."""
-    folder = tmp_path_factory.mktemp("eks") / "terraform"
-    terraform = copy_terraform(program, configuration, folder, "eks")
+    terraform = make_terraform("eks")
     terraform.apply(MINIMAL)
     return terraform
 
@@ -169,8 +166,7 @@ def test_every_variable_has_another_value_here() -> None:
 
 @pytest.mark.parametrize("name", OTHER_VALUES)
 def test_no_change_of_a_variable_touches_cluster_or_data(running: Terraform, name: str) -> None:
-    changes = read_changes(running.plan({**MINIMAL, name: OTHER_VALUES[name]}))
-    lost = {address for address, actions in changes.items() if actions in DELETING}
+    lost = read_deleted(running.plan({**MINIMAL, name: OTHER_VALUES[name]}))
     assert not lost & set(LASTING)
 
 

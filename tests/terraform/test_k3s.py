@@ -13,8 +13,8 @@ from tests.terraform.conftest import (
     MakeTerraform,
     Terraform,
     TerraformError,
-    copy_terraform,
     read_changes,
+    read_deleted,
     read_example,
     read_planned,
     select,
@@ -24,7 +24,6 @@ from tests.terraform.provider import ACCOUNT, REGION
 
 MINIMAL = read_example("k3s", "minimal")
 NODE = "module.node.aws_instance.node"
-DELETING = {("delete", "create"), ("create", "delete"), ("delete",)}
 # What outlives every instance.
 LASTING = (
     "module.node.aws_ebs_volume.data",
@@ -35,22 +34,15 @@ OTHER_SHA = "1" * 64
 
 
 @pytest.fixture(scope="module")
-def planned(
-    program: str, configuration: Path, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, dict[str, Any]]:
+def planned(make_terraform: MakeTerraform) -> dict[str, dict[str, Any]]:
     """What the smallest example would make, by address."""
-    folder = tmp_path_factory.mktemp("k3s") / "terraform"
-    terraform = copy_terraform(program, configuration, folder, "k3s")
-    return read_planned(terraform.plan(MINIMAL))
+    return read_planned(make_terraform("k3s").plan(MINIMAL))
 
 
 @pytest.fixture(scope="module")
-def running(
-    program: str, configuration: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Terraform:
+def running(make_terraform: MakeTerraform) -> Terraform:
     """The smallest example as it runs."""
-    folder = tmp_path_factory.mktemp("running") / "terraform"
-    terraform = copy_terraform(program, configuration, folder, "k3s")
+    terraform = make_terraform("k3s")
     terraform.apply(MINIMAL)
     return terraform
 
@@ -224,10 +216,10 @@ def test_every_variable_has_another_value_here() -> None:
 def test_no_change_of_a_variable_touches_the_data_the_address_or_the_zone(
     running: Terraform, name: str
 ) -> None:
-    changes = read_changes(running.plan({**MINIMAL, name: OTHER_VALUES[name]}))
-    lost = {address for address, actions in changes.items() if actions in DELETING}
+    plan = running.plan({**MINIMAL, name: OTHER_VALUES[name]})
+    lost = read_deleted(plan)
     assert not lost & set(LASTING)
-    assert not any("aws_route53_zone" in address for address in changes)
+    assert not any("aws_route53_zone" in address for address in read_changes(plan))
     assert (NODE in lost) is (name in REPLACES_THE_NODE)
 
 
@@ -240,8 +232,7 @@ def test_a_variable_that_would_move_the_data_is_refused(running: Terraform, name
 
 
 def test_a_new_instance_takes_volume_and_address_along(running: Terraform) -> None:
-    changes = read_changes(running.plan(MINIMAL, f"-replace={NODE}"))
-    lost = {address for address, actions in changes.items() if actions in DELETING}
+    lost = read_deleted(running.plan(MINIMAL, f"-replace={NODE}"))
     assert lost == {
         NODE,
         "module.node.aws_eip_association.node",

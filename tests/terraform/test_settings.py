@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
-from release_manager.operations.platform import build_platform_values
 from release_manager.settings import read_settings
-from release_manager.values import merge_values
-from tests.terraform.conftest import copy_terraform, read_example
+from tests.charts.chart import CHART, build_fleet_values
+from tests.terraform.conftest import MakeTerraform, read_example
 from tests.terraform.declarations import PROJECT
 
 EXAMPLES = PROJECT / "docs" / "examples"
@@ -31,11 +30,11 @@ def root(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def fleet_file(
-    root: str, program: str, configuration: Path, tmp_path_factory: pytest.TempPathFactory
+    root: str, make_terraform: MakeTerraform, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """The fleet file that is made from the outputs of a root's smallest example."""
     folder = tmp_path_factory.mktemp("settings")
-    terraform = copy_terraform(program, configuration, folder / "terraform", root)
+    terraform = make_terraform(root)
     terraform.apply(read_example(root, "minimal"))
     outputs = folder / "outputs.json"
     outputs.write_text(terraform.run("output", "-json"))
@@ -75,17 +74,11 @@ def test_every_chart_is_rendered_with_it_unchanged(
     fleet_file: Path, tools_path: Path, tmp_path: Path
 ) -> None:
     settings = read_settings({}, {}, fleet_file=fleet_file)
-    own = {"domain": settings.domain, "image": {"registry": settings.registry}}
-    charts = {
-        "platform": build_platform_values(settings),
-        "aware-api": merge_values(own, settings.api),
-        "aware-tenant": {**settings.fleet_values(), "slug": "acme"},
-    }
-    for chart, values in charts.items():
-        file = tmp_path / f"{chart}.json"
-        file.write_text(json.dumps(values))
+    for chart, values in build_fleet_values(settings).items():
+        file = tmp_path / f"{chart.name}.json"
+        file.write_text(json.dumps({**values, **({"slug": "acme"} if chart == CHART else {})}))
         ended = subprocess.run(
-            [tools_path / "helm", "template", "x", PROJECT / "charts" / chart, "--values", file],
+            [tools_path / "helm", "template", "x", chart, "--values", file],
             capture_output=True,
             text=True,
             check=False,

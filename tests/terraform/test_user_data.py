@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -12,10 +11,10 @@ from typing import Any
 import pytest
 import yaml
 
-from local_cluster.debian import MACHINE_ROOT, build_root
-from local_cluster.locks import hold
+from local_cluster.debian import MACHINE_ROOT
 from release_manager.infrastructure import capacity
-from tests.terraform.conftest import copy_terraform, read_example
+from tests.roots import unpack_root
+from tests.terraform.conftest import MakeTerraform, read_example
 from tests.terraform.machine import (
     DEVICE,
     K3S,
@@ -37,31 +36,24 @@ KUBECONFIG_PARAMETER = "/parameters/_aware-k3s_kubeconfig"
 
 
 @pytest.fixture(scope="session", params=["minimal", "live-arm"])
-def user_data(
-    request: pytest.FixtureRequest,
-    program: str,
-    configuration: Path,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> str:
+def user_data(request: pytest.FixtureRequest, make_terraform: MakeTerraform) -> str:
     """User-data of an example of the root k3s, as Terraform would hand it to EC2."""
-    return render(request.param, {}, program, configuration, tmp_path_factory.mktemp("rendered"))
+    return render(make_terraform, request.param)
 
 
 @pytest.fixture(scope="session")
-def runnable(program: str, configuration: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+def runnable(make_terraform: MakeTerraform) -> str:
     """User-data whose checksums are those of what the machine downloads here."""
-    checksums = {
-        "k3s": {"version": "v1.35.8+k3s1", "sha256": hash_text(K3S)},
-        "ecr_credential_provider": {"version": "v1.35.0", "sha256": hash_text(PROVIDER)},
-    }
-    folder = tmp_path_factory.mktemp("runnable")
-    return render("minimal", checksums, program, configuration, folder)
+    return render(
+        make_terraform,
+        "minimal",
+        k3s={"version": "v1.35.8+k3s1", "sha256": hash_text(K3S)},
+        ecr_credential_provider={"version": "v1.35.0", "sha256": hash_text(PROVIDER)},
+    )
 
 
-def render(
-    example: str, more: dict[str, Any], program: str, configuration: Path, folder: Path
-) -> str:
-    terraform = copy_terraform(program, configuration, folder / "terraform", "k3s")
+def render(make_terraform: MakeTerraform, example: str, **more: Any) -> str:
+    terraform = make_terraform("k3s")
     terraform.apply({**read_example("k3s", example), **more})
     instance = terraform.read_state()["module.node.aws_instance.node"]
     return str(instance["user_data"])
@@ -70,21 +62,7 @@ def render(
 @pytest.fixture(scope="session")
 def debian(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """A Debian with cloud-init, unpacked once for all workers."""
-    if os.geteuid() != 0:
-        reason = "a machine's root file system can only be entered as root"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    base = tmp_path_factory.getbasetemp()
-    shared = base if worker_id == "master" else base.parent
-    folder = shared / "machine-root"
-    with hold(shared / "machine-root.lock", "unpacking a machine"):
-        if not folder.exists():
-            unfinished = shared / "machine-root.unfinished"
-            unfinished.mkdir()
-            subprocess.run(["tar", "-xf", build_root(MACHINE_ROOT), "-C", unfinished], check=True)
-            unfinished.rename(folder)
-    return folder
+    return unpack_root(MACHINE_ROOT, tmp_path_factory.getbasetemp(), worker_id)
 
 
 @pytest.fixture
@@ -273,17 +251,17 @@ def test_the_first_start_leaves_what_is_needed(machine: Machine, runnable: str) 
 def test_a_second_start_changes_nothing(machine: Machine, runnable: str) -> None:
     machine.start(runnable)
     machine.take_calls()
-    before = _digest(machine)
+    before = _collect(machine)
     ended = machine.start_again()
     assert ended.returncode == 0, ended.stderr
     calls = machine.take_calls()
     changing = ("curl", "mkfs.ext4", "aws ssm put-parameter", "install -D", "dnf")
     assert [call for call in calls if call.startswith(changing)] == []
     assert any(call.startswith("systemctl start k3s") for call in calls)
-    assert _digest(machine) == before
+    assert _collect(machine) == before
 
 
-def _digest(machine: Machine) -> dict[str, str]:
+def _collect(machine: Machine) -> dict[str, bytes]:
     """Return what the machine keeps: programs, configuration, parameters, and its volume."""
     folders = ("usr/local", "etc/rancher", "etc/aware", "etc/systemd", "parameters", "volume")
     files = [
@@ -295,7 +273,7 @@ def _digest(machine: Machine) -> dict[str, str]:
     # Of the disk its file system's identity: that it was looked at again is written on it.
     disk = machine.run_plainly("blkid", "--probe", "--output", "export", "/disk").stdout
     assert "UUID=" in disk
-    return {"disk": disk, **{str(file): hash_text(file.read_bytes().hex()) for file in files}}
+    return {"disk": disk.encode(), **{str(file): file.read_bytes() for file in files}}
 
 
 @pytest.mark.parametrize("artifact", ["k3s", "ecr-credential-provider-linux-amd64"])
