@@ -17,6 +17,7 @@ from tests.terraform.declarations import (
     read_outputs,
     read_variables,
 )
+from tests.terraform.extract_schema import DATA_SOURCES, RESOURCES
 from tests.terraform.tables import build_tables, insert_tables
 
 FILES = ("main.tf", "variables.tf", "outputs.tf", "versions.tf")
@@ -32,6 +33,14 @@ def test_the_same_files_are_everywhere(folder: str) -> None:
     names = {file.name for file in (SOURCE / folder).glob("*.tf")}
     assert names == set(FILES)
     assert (SOURCE / folder / "README.md").is_file()
+
+
+def test_the_schema_has_the_types_that_are_used_and_no_others() -> None:
+    old_stack = Path(__file__).with_name("old_stack") / "main.tf"
+    text = "\n".join([*_read_sources(), old_stack.read_text()])
+    for kind, names in (("resource", RESOURCES), ("data", DATA_SOURCES)):
+        used = re.findall(rf'^{kind} "aws_(\w+)"', text, re.MULTILINE)
+        assert set(used) == set(names)
 
 
 def test_everything_is_formatted(program: str) -> None:
