@@ -23,7 +23,7 @@ import {
 
 import {
   for_each = var.existing.has_state_bucket ? toset([var.state_bucket]) : toset([])
-  to       = aws_s3_bucket.state
+  to       = module.state.aws_s3_bucket.main
   id       = each.value
 }
 
@@ -101,60 +101,8 @@ resource "aws_ebs_encryption_by_default" "main" {
 
 # ---- Terraform's own state ----
 
-resource "aws_s3_bucket" "state" {
-  #checkov:skip=CKV_AWS_18:who read the state is in CloudTrail, where that is wanted
-  #checkov:skip=CKV_AWS_144:what the state describes is in this region, too
-  #checkov:skip=CKV2_AWS_61:old versions of the state stay; they are small
-  #checkov:skip=CKV2_AWS_62:nobody waits for an event
+module "state" {
+  source = "../modules/bucket"
+
   bucket = var.state_bucket
-
-  lifecycle {
-    prevent_destroy = true
-  }
-}
-
-resource "aws_s3_bucket_versioning" "state" {
-  bucket = aws_s3_bucket.state.id
-
-  versioning_configuration {
-    status = "Enabled"
-  }
-}
-
-resource "aws_s3_bucket_server_side_encryption_configuration" "state" {
-  bucket = aws_s3_bucket.state.id
-
-  rule {
-    bucket_key_enabled = true
-
-    apply_server_side_encryption_by_default {
-      sse_algorithm = "aws:kms"
-    }
-  }
-}
-
-resource "aws_s3_bucket_public_access_block" "state" {
-  bucket = aws_s3_bucket.state.id
-
-  block_public_acls       = true
-  block_public_policy     = true
-  ignore_public_acls      = true
-  restrict_public_buckets = true
-}
-
-resource "aws_s3_bucket_policy" "state" {
-  bucket = aws_s3_bucket.state.id
-  policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [{
-      Sid       = "TlsOnly"
-      Effect    = "Deny"
-      Principal = "*"
-      Action    = "s3:*"
-      Resource  = [aws_s3_bucket.state.arn, "${aws_s3_bucket.state.arn}/*"]
-      Condition = { Bool = { "aws:SecureTransport" = "false" } }
-    }]
-  })
-
-  depends_on = [aws_s3_bucket_public_access_block.state]
 }

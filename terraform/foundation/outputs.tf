@@ -15,5 +15,5 @@ output "repositories" {
 
 output "state_bucket" {
   description = "Bucket of Terraform's state."
-  value       = aws_s3_bucket.state.bucket
+  value       = module.state.bucket
 }

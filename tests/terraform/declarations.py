@@ -9,7 +9,7 @@ from pathlib import Path
 PROJECT = Path(__file__).parents[2]
 SOURCE = PROJECT / "terraform"
 ROOTS = ("foundation", "k3s", "eks")
-MODULES = ("network", "k3s-node", "dns", "backups", "access", "eks")
+MODULES = ("network", "k3s-node", "dns", "backups", "bucket", "access", "eks")
 FOLDERS = (*(f"modules/{name}" for name in MODULES), *ROOTS)
 
 

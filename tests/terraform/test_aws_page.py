@@ -120,7 +120,7 @@ def test_the_foundations_state_moves_to_the_bucket_that_it_makes(desk: Desk) -> 
     assert "foundation" in desk.run(f"aws s3 ls s3://{BUCKET}")
     resources = desk.run("terraform -chdir=terraform/foundation state list").splitlines()
     assert "aws_route53_zone.main" in resources
-    assert "aws_s3_bucket.state" in resources
+    assert "module.state.aws_s3_bucket.main" in resources
 
 
 @pytest.fixture

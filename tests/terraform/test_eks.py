@@ -22,7 +22,11 @@ from tests.terraform.declarations import read_variables
 
 MINIMAL = read_example("eks", "minimal")
 CLUSTER = "module.cluster.aws_eks_cluster.main"
-LASTING = (CLUSTER, "module.cluster.aws_kms_key.secrets", "module.backups.aws_s3_bucket.main")
+LASTING = (
+    CLUSTER,
+    "module.cluster.aws_kms_key.secrets",
+    "module.backups.module.bucket.aws_s3_bucket.main",
+)
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ KEPT = {
     "aws_route53_zone.main",
     'aws_ecr_repository.main["aware-api"]',
     'aws_ecr_repository.main["aware-gateway"]',
-    "aws_s3_bucket.state",
+    "module.state.aws_s3_bucket.main",
 }
 
 
@@ -35,7 +35,7 @@ def test_what_is_there_is_imported_and_not_made_again(make_terraform: MakeTerraf
         "aws_route53_zone.main": "Z0000000000000000000",
         'aws_ecr_repository.main["aware-api"]': "aware-api",
         'aws_ecr_repository.main["aware-gateway"]': "aware-gateway",
-        "aws_s3_bucket.state": "wareit-terraform",
+        "module.state.aws_s3_bucket.main": "wareit-terraform",
     }
     changes = read_changes(plan)
     for address in KEPT:

@@ -28,7 +28,7 @@ NODE = "module.node.aws_instance.node"
 LASTING = (
     "module.node.aws_ebs_volume.data",
     "module.node.aws_eip.node",
-    "module.backups.aws_s3_bucket.main",
+    "module.backups.module.bucket.aws_s3_bucket.main",
 )
 OTHER_SHA = "1" * 64
 

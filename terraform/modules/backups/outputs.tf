@@ -1,6 +1,6 @@
 output "bucket" {
   description = "Name of the bucket."
-  value       = aws_s3_bucket.main.bucket
+  value       = module.bucket.bucket
 }
 
 output "etcd_prefix" {
@@ -15,10 +15,10 @@ output "postgres_prefix" {
 
 output "etcd_policy" {
   description = "Policy for who writes and reads snapshots of etcd, as JSON."
-  value       = local.policies[local.etcd_prefix]
+  value       = local.etcd_policy
 }
 
 output "postgres_policy" {
   description = "Policy for who writes and reads backups of Postgres, as JSON."
-  value       = local.policies[local.postgres_prefix]
+  value       = local.postgres_policy
 }
